@@ -1,0 +1,1 @@
+"""Tessera's engine: typed nodes, workflows, a content-addressed cache, durable jobs."""

@@ -1,0 +1,228 @@
+"""Port types described as data, so that specs can cross processes and be planned without importing code."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+import msgspec
+from msgspec import Meta, Struct
+
+ScalarName = Literal["int", "float", "str", "bool", "json"]
+if TYPE_CHECKING:
+    JsonValue = Union[None, bool, int, float, str, list["JsonValue"], dict[str, "JsonValue"]]
+else:
+    JsonValue = Any  # msgspec cannot decode a recursive alias, and any decoded JSON is of this type anyway
+
+PLAIN: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "json": Any}
+LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "pattern", "min_length", "max_length")
+
+
+class Scalar(Struct, frozen=True, tag="scalar", omit_defaults=True):
+    """A number, text, truth value or any JSON, with its limits."""
+
+    name: ScalarName
+    ge: float | int | None = None
+    gt: float | int | None = None
+    le: float | int | None = None
+    lt: float | int | None = None
+    multiple_of: float | int | None = None
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class Menu(Struct, frozen=True, tag="menu"):
+    """One of a few values, in the order the node's author wrote them."""
+
+    options: tuple[str | int | float | bool, ...]
+
+
+class Class(Struct, frozen=True, tag="class"):
+    """A value with a class of its own, known by its ancestry: itself first, then its bases."""
+
+    ancestry: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.ancestry[0]
+
+
+class Nothing(Struct, frozen=True, tag="none"):
+    """The absence of a value; with a class it makes an optional input."""
+
+
+class Var(Struct, frozen=True, tag="var"):
+    """Any type, but the same one wherever the name stands in this node."""
+
+    name: str
+
+
+class ListOf(Struct, frozen=True, tag="list"):
+    """Several values of one type."""
+
+    item: PortType
+
+
+class Either(Struct, frozen=True, tag="union"):
+    """A value of any of these types."""
+
+    options: tuple[PortType, ...]
+
+
+class Piece(Struct, frozen=True, tag="piece"):
+    """A piece of graph that the node may await, with the values it must be given."""
+
+    takes: tuple[PortType, ...]
+    gives: PortType
+
+
+PortType = Union[Scalar, Menu, Class, Nothing, Var, ListOf, Either, Piece]  # noqa: UP007
+
+ARTIFACT = "Artifact"
+"""The class whose values can be typed in as an artifact id."""
+
+
+def optional(t: PortType) -> bool:
+    """Whether None is among the values of this type."""
+    return isinstance(t, Nothing) or (isinstance(t, Either) and any(optional(o) for o in t.options))
+
+
+def typeable(t: PortType) -> bool:
+    """Whether a person can type such a value into a form."""
+    match t:
+        case Scalar() | Menu() | Nothing():
+            return True
+        case Class(ancestry=ancestry):
+            return ARTIFACT in ancestry
+        case ListOf(item=item):
+            return typeable(item)
+        case Either(options=options):
+            return any(typeable(o) for o in options if not isinstance(o, Nothing))
+        case _:
+            return False
+
+
+def words(t: PortType) -> str:
+    """The type as a person would say it: "int 1 to 150", "list of Image"."""
+    match t:
+        case Scalar():
+            return (NAMES[t.name] + " " + limits(t)).strip()
+        case Menu(options=options):
+            return "one of " + ", ".join(str(o) for o in options)
+        case Class():
+            return t.name
+        case Nothing():
+            return "nothing"
+        case Var(name=name):
+            return f"any ({name})"
+        case ListOf(item=item):
+            return f"list of {words(item)}"
+        case Either(options=options):
+            return " or ".join(words(o) for o in options)
+        case Piece(takes=takes, gives=gives):
+            return f"piece of graph ({', '.join(map(words, takes))}) giving {words(gives)}"
+
+
+NAMES = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false", "json": "JSON"}
+
+
+def limits(t: Scalar) -> str:
+    low = t.ge if t.ge is not None else t.gt
+    high = t.le if t.le is not None else t.lt
+    text = ""
+    if low is not None and high is not None:
+        text = f"{low:g} to {high:g}" if abs(high) < 1e15 else f"{low:g} to {high}"
+    elif low is not None:
+        text = f"from {low:g}"
+    elif high is not None:
+        text = f"up to {high:g}"
+    if t.multiple_of is not None:
+        text += f" in steps of {t.multiple_of:g}"
+    if t.pattern:
+        text += f" matching {t.pattern}"
+    if t.max_length is not None:
+        text += f" up to {t.max_length} long"
+    return text.strip()
+
+
+@lru_cache(maxsize=4096)
+def python(t: PortType) -> Any:
+    """The Python type that msgspec checks typed-in values against."""
+    match t:
+        case Scalar():
+            bounds = {k: getattr(t, k) for k in LIMITS if getattr(t, k) is not None}
+            plain = PLAIN[t.name]
+            return Annotated[plain, Meta(**bounds)] if bounds else plain
+        case Menu(options=options):
+            return Literal[options]
+        case Nothing():
+            return None
+        case ListOf(item=item):
+            return list[python(item)]  # type: ignore[misc]  # a type built at run time
+        case Either(options=options):
+            return Union[tuple(python(o) for o in options)]
+        case Class():
+            return str
+        case _:
+            return Any
+
+
+def convert(value: object, t: PortType) -> object:
+    """Check a typed-in value and give it its exact Python type (1 becomes 1.0 for a float).
+
+    Raises msgspec.ValidationError when the value is not of the type or outside its limits.
+    """
+    if isinstance(t, Either):  # msgspec cannot hold two numbers with different limits in one union
+        return convert_either(value, t)
+    if isinstance(t, Menu) and any(not isinstance(o, (str, int)) or isinstance(o, bool) for o in t.options):
+        if not any(type(o) is type(value) and o == value for o in t.options):
+            raise msgspec.ValidationError(f"Invalid value {value!r}")
+        return value
+    if isinstance(t, ListOf):
+        if not isinstance(value, (list, tuple)):
+            raise msgspec.ValidationError("Expected a list")
+        return [convert(v, t.item) for v in value]
+    return msgspec.convert(value, python(t))
+
+
+def convert_either(value: object, t: Either) -> object:
+    last = msgspec.ValidationError("no type fits")
+    for option in t.options:
+        try:
+            return convert(value, option)
+        except msgspec.ValidationError as error:
+            last = error
+    raise last
+
+
+def schema(t: PortType) -> dict[str, Any]:
+    """JSON schema of a type; what cannot be typed in is marked with `x-port`."""
+    match t:
+        case Scalar(name="json"):
+            return {}
+        case Scalar():
+            kind = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}[t.name]
+            return {"type": kind, **{JSON_LIMITS[k]: getattr(t, k) for k in LIMITS if getattr(t, k) is not None}}
+        case Menu(options=options):
+            return {"enum": list(options)}
+        case Class(ancestry=ancestry) if ARTIFACT in ancestry:
+            return {"type": "string", "x-port": t.name, "description": "An artifact id, from an upload or a run."}
+        case Class():
+            return {"x-port": t.name}
+        case Nothing():
+            return {"type": "null"}
+        case ListOf(item=item):
+            return {"type": "array", "items": schema(item)}
+        case Either(options=options):
+            return {"anyOf": [schema(o) for o in options]}
+        case Var(name=name):
+            return {"x-port": name, "x-any": True}
+        case Piece():
+            return {"x-port": words(t), "x-piece": True}
+
+
+JSON_LIMITS = {
+    "ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum",
+    "multiple_of": "multipleOf", "pattern": "pattern", "min_length": "minLength", "max_length": "maxLength",
+}  # fmt: skip

@@ -1,0 +1,188 @@
+"""Values that travel on wires, and the shared vocabulary of inputs.
+
+A class here is a port type: ports match by class and ancestry, never by a string. An alias (`Steps`, `Seed`)
+is a plain Python type that carries its limits, help and widget, so every node means the same thing by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+
+from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+Lazy = Callable[[], Awaitable[T]]
+"""An input that is computed only if the node awaits it."""
+
+
+class Value(Struct, frozen=True, eq=False):
+    """Base of every value with a class of its own: it has a socket, and cannot be typed into a form.
+
+    Fields may be scalars, text, bytes, numpy arrays, other values, and lists or dictionaries of these: such a
+    value has a digest, can be cached, and can be sent to another process. Arrays become read-only on a wire.
+    """
+
+    content: ClassVar[tuple[str, ...]] = ()
+    """The fields that make two values interchangeable; empty means all of them."""
+
+
+class Image(Value, frozen=True, eq=False):
+    """One picture, sRGB: height × width × channels (1, 3 or 4), uint8 in 0..255 or float32 in 0..1."""
+
+    pixels: Array
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+class Mask(Value, frozen=True, eq=False):
+    """Where an edit applies: height × width, float32, 0 keeps and 1 changes."""
+
+    pixels: Array
+
+
+class Latent(Value, frozen=True, eq=False):
+    """One picture as its model's VAE sees it: channels × height/factor × width/factor, float32."""
+
+    samples: Array
+    family: str
+    factor: int = 8
+    noisy: bool = False
+    """Still carries noise: a later sampler goes on from it instead of starting over."""
+
+
+class Conditioning(Value, frozen=True, eq=False):
+    """A prompt as a text encoder read it."""
+
+    embeds: Array
+    """tokens × width, float32"""
+    family: str
+    pooled: Array | None = None
+    """width of the pooled vector, for families that have one"""
+
+
+class Model(Value, frozen=True, eq=False):
+    """A reference to weights: what they are by content, never the weights or a path."""
+
+    content = ("family", "sha256", "dtype", "loras")
+
+    name: str
+    family: str
+    sha256: str
+    bytes: int = 0
+    dtype: str = "auto"
+    loras: tuple[tuple[str, str, float], ...] = ()
+    """(name, sha256, weight) of each LoRA, in order of application."""
+
+
+class Denoiser(Model, frozen=True, eq=False):
+    """The part of a model that turns noise into a latent, step by step."""
+
+    channels: int = 4
+    factor: int = 8
+    size: int = 512
+    """Native width and height in pixels."""
+    prediction: str = "epsilon"
+
+
+class TextEncoder(Model, frozen=True, eq=False):
+    """The part of a model that reads prompts."""
+
+
+class Vae(Model, frozen=True, eq=False):
+    """The part of a model that maps pictures to latents and back."""
+
+    factor: int = 8
+
+
+class Artifact(Value, frozen=True, eq=False):
+    """Bytes kept by the engine: an upload, or something a node saved. Known by content."""
+
+    content = ("sha256", "mime")
+
+    sha256: str
+    mime: str
+    bytes: int
+    name: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class JsonMark(Struct, frozen=True):
+    """Marks an annotation whose values may be any JSON."""
+
+
+Json = Annotated[object, JsonMark()]
+"""Any JSON value: null, true, number, text, list, object."""
+
+
+def ui(widget: str, **hints: object) -> dict[str, object]:
+    """Editor hints, carried inside the JSON schema of an input."""
+    return {"x-widget": widget, **{f"x-{key}": value for key, value in hints.items()}}
+
+
+Steps = Annotated[int, Meta(ge=1, le=150, description="Denoising steps. More is slower and finer.")]
+Guidance = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=30,
+        description="How strictly to follow the prompt. 1 switches guidance off.",
+        extra_json_schema=ui("slider", step=0.1),
+    ),
+]
+MAX_SEED = 2**53 - 1
+"""The largest whole number that a browser keeps exactly."""
+Seed = Annotated[
+    int, Meta(ge=0, le=MAX_SEED, description="Same seed, same picture.", extra_json_schema=ui("seed"))
+]
+Strength = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1,
+        description="How much may change: 0 keeps the start, 1 ignores it.",
+        extra_json_schema=ui("slider", step=0.01),
+    ),
+]
+Fraction = Annotated[float, Meta(ge=0, le=1, extra_json_schema=ui("slider", step=0.01))]
+Prompt = Annotated[
+    str, Meta(max_length=20_000, description="What to draw, in words.", extra_json_schema=ui("text"))
+]
+Pixels = Annotated[
+    int, Meta(ge=16, le=16_384, multiple_of=8, description="A width or height, in pixels.")
+]
+Quality = Annotated[int, Meta(ge=1, le=100, description="Quality of lossy formats: 100 is best and largest.")]
+ModelName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="A model by its name in the models folder.",
+        extra_json_schema=ui("model"),
+    ),
+]
+FileName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=80,
+        pattern=r"^[^\x00-\x1f/\\:*?\"<>|]+$",
+        description="How the file is called, without folder or ending.",
+    ),
+]
+Text = Annotated[str, Meta(max_length=1_000_000, extra_json_schema=ui("text"))]
