@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from engine.errors import Invalid, Problem
 
@@ -16,16 +16,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "TESSERA_"
 
 Metadata = Literal["none", "label", "params", "full"]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How this Tessera runs. Each field is a key of `tessera.toml` and, in capitals behind TESSERA_, a variable."""
+    """How this Tessera runs. Each is a key of `tessera.toml` and, in capitals behind TESSERA_, a variable."""
 
     data: Path = Path("data")
     """Folder of the database, the cache, artifacts and output files."""
     host: str = "127.0.0.1"
     """Address the server listens on; anything but loopback needs a token."""
-    port: int = 8188
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8188
+    """Port the server listens on; 0 takes a free one."""
     token: str = ""
     """Access token; when set, every request needs it."""
     allowed_hosts: list[str] = field(default_factory=list)
@@ -36,25 +39,25 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Folder of custom node packs."""
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    threads: int = 0
+    threads: Count = 0
     """Threads that torch uses; 0 means one per core, at most 8."""
-    memory_limit: int = 0
+    memory_limit: Count = 0
     """Bytes of weights kept in memory at most; 0 means half of the memory."""
-    cache_limit: int = 20 * 1024**3
+    cache_limit: Count = 20 * 1024**3
     """Bytes of cached results kept on disk at most."""
-    cache_memory: int = 512 * 1024**2
+    cache_memory: Count = 512 * 1024**2
     """Bytes of cached results kept in memory at most."""
-    upload_limit: int = 256 * 1024**2
+    upload_limit: Count = 256 * 1024**2
     """Largest upload, in bytes."""
-    document_limit: int = 16 * 1024**2
+    document_limit: Count = 16 * 1024**2
     """Largest workflow document, in bytes."""
-    jobs_at_once: int = 4
+    jobs_at_once: Annotated[int, Meta(ge=1)] = 4
     """Jobs that one worker runs side by side; the lanes decide which step goes first."""
-    cancel_grace: float = 5.0
+    cancel_grace: Seconds = 5.0
     """Seconds a node has to stop when cancelled; then its worker process is ended."""
-    keep_days: float = 0.0
+    keep_days: Annotated[float, Meta(ge=0)] = 0.0
     """Days that outputs and finished jobs are kept; 0 keeps them for ever."""
-    disk_reserve: int = 256 * 1024**2
+    disk_reserve: Count = 256 * 1024**2
     """Free bytes below which the queue pauses."""
     metadata: Metadata = "params"
     """What saved pictures say about how they were made."""
@@ -64,14 +67,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 def settings(file: Path | None = None, **overrides: Any) -> Settings:
     """Settings from `tessera.toml` (or `file`), then TESSERA_ variables, then what is given here."""
-    given: dict[str, Any] = {}
-    path = file or Path(os.environ.get(PREFIX + "CONFIG", "tessera.toml"))
-    if path.is_file():
-        given |= read_file(path)
-    elif file is not None:
+    named = file or os.environ.get(PREFIX + "CONFIG")
+    path = Path(named or "tessera.toml")
+    if named and not path.is_file():
         raise Invalid([Problem("no_file", input="config", got=path.name, remedy="Name an existing file.")])
+    given = read_file(path) if path.is_file() else {}
     for name in Settings.__struct_fields__:
-        if (raw := os.environ.get(PREFIX + name.upper())) is not None:
+        if raw := os.environ.get(PREFIX + name.upper()):  # empty is how an .env file says nothing
             given[name] = parse(raw, name)
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -85,7 +87,8 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Invalid([Problem("bad_setting", input=path.name, got=str(error), remedy="Write valid TOML.")]) from None
+        problem = Problem("bad_setting", input=path.name, got=str(error), remedy="Write valid TOML.")
+        raise Invalid([problem]) from None
 
 
 def parse(raw: str, name: str) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from engine.types import Value
 
@@ -26,7 +29,7 @@ def digest(value: Any) -> bytes:
     if kind is float:
         return _blake(b"f" + _pack_float(value), digest_size=SIZE).digest()
     if kind is int:
-        return _blake(b"i%d" % value, digest_size=SIZE).digest()
+        return _blake(b"i%x" % value, digest_size=SIZE).digest()
     if kind is str:
         return _blake(b"s" + value.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()
     if value is None:
@@ -41,8 +44,10 @@ def digest(value: Any) -> bytes:
         return _blake(b"b" + value, digest_size=SIZE).digest()
     if isinstance(value, Value):
         return digest_of_value(value)
-    if hasattr(value, "__array_interface__"):
+    if is_array(value):
         return digest_of_array(value)
+    if value is UNSET:
+        return UNSET_DIGEST
     raise TypeError(f"a {kind.__name__} has no digest; return plain data, arrays or a Value")
 
 
@@ -60,27 +65,44 @@ def digest_of_value(value: Value) -> bytes:
     """By class and by the fields that make its content, in order."""
     fields = [digest(getattr(value, name)) for name in value.content or value.__struct_fields__]
     kind = type(value)
-    return _blake(b"v" + digest(f"{kind.__module__}.{kind.__qualname__}") + b"".join(fields), digest_size=SIZE).digest()
+    return _blake(b"v" + digest_of_class(kind.__module__, kind.__qualname__) + b"".join(fields), digest_size=SIZE).digest()
+
+
+@lru_cache(maxsize=1024)
+def digest_of_class(module: str, name: str) -> bytes:
+    return digest(f"{module}.{name}")
+
+
+def is_array(value: Any) -> bool:
+    """Whether this is a numpy array; one cannot exist before numpy was imported."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def is_plain(array: Any) -> bool:
+    """Whether dtype, shape and items say all: no objects, records (their names are lost), masks, or padded long floats."""
+    return type(array).__name__ in ("ndarray", "memmap") and array.dtype.kind in "biufcSUmM" and array.dtype.char not in "gG"
 
 
 def digest_of_array(array: Any) -> bytes:
-    """By item type, shape and items in C order."""
+    """By item type, shape and items in C order; the byte order makes no difference."""
     import numpy as np
 
-    if array.dtype.hasobject:
-        raise TypeError("an array of objects has no digest")
+    if not is_plain(array):
+        raise TypeError(f"a {type(array).__name__} of {array.dtype} has no digest; return a plain array of numbers or text")
     data = np.ascontiguousarray(array)
-    if data.dtype.byteorder == ">":
+    if data.dtype.str[0] == ">":
         data = data.astype(data.dtype.newbyteorder("<"))
-    hasher = _blake(digest_size=SIZE)
-    hasher.update(b"a" + data.dtype.str.encode() + repr(tuple(array.shape)).encode() + b":")
-    hasher.update(data.reshape(-1).view(np.uint8).data if data.size else b"")
+    hasher = _blake(b"a" + data.dtype.str.encode() + repr(tuple(array.shape)).encode() + b":", digest_size=SIZE)
+    if data.nbytes:
+        hasher.update(data.reshape(-1).view(np.uint8).data)
     return hasher.digest()
 
 
 NONE = hashed(b"n")
 TRUE = hashed(b"t")
 FALSE = hashed(b"F")
+UNSET_DIGEST = hashed(b"u")
 
 
 def key_prefix(node: str, version: int, names: tuple[str, ...], epoch: str) -> bytes:

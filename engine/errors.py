@@ -141,7 +141,8 @@ class OutOfMemory(TesseraError, MemoryError):
     code = "out_of_memory"
 
     def __init__(self, message: str = "", *, needed: int = 0, free: int = 0) -> None:
-        super().__init__(message, remedy="Use a smaller size or fewer pictures at once, or close other programs.")
+        remedy = "Use a smaller size or fewer pictures at once, or close other programs."
+        super().__init__(message, remedy=remedy)
         self.needed, self.free = needed, free
 
 
@@ -150,6 +151,12 @@ class DiskFull(TesseraError):
 
     status = 507
     code = "disk_full"
+
+
+class Damaged(TesseraError):
+    """What is stored cannot be read back as it was written."""
+
+    code = "damaged"
 
 
 class WorkerDied(TesseraError):

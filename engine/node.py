@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
 import re
-import types
 import typing
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from engine import ports
+from engine.annotations import describe, meta_of
 from engine.context import Answer, Context
 from engine.errors import BadDeclaration
-from engine.ports import Class, Either, JsonValue, ListOf, Menu, Nothing, Piece, PortType, Scalar, Var
-from engine.types import JsonMark, Value
+from engine.ports import Either, JsonValue, ListOf, Piece, PortType, Scalar, Var
+from engine.types import Value
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 Kind = Literal["pure", "source", "effect"]
@@ -145,8 +144,10 @@ def conversion(fn: Fn) -> Fn:
     """Make a lossless function of one required input a node that the planner may insert on a wire."""
     declared = read(fn, category="conversions", lane="inline")
     spec = declared.spec
-    if len(spec.outputs) != 1 or sum(p.required for p in spec.inputs) != 1 or len(spec.inputs) != 1:
-        raise wrong(fn, "a conversion has one input and one output", "Make it an ordinary node.")
+    if len(spec.inputs) != 1 or len(spec.outputs) != 1 or not spec.inputs[0].required:
+        raise wrong(fn, "a conversion has one required input and one output", "Make it an ordinary node.")
+    if any(isinstance(port.type, (ListOf, Piece)) for port in (*spec.inputs, *spec.outputs)):
+        raise wrong(fn, "a conversion of more than one value", "Convert one; a list is gone through by itself.")
     fn.__dict__["__node__"] = msgspec.structs.replace(
         declared, spec=msgspec.structs.replace(spec, converts=True)
     )
@@ -157,7 +158,8 @@ def declared(fn: Callable[..., Any]) -> Declared:
     """The declaration that `@node` attached to a function."""
     found = getattr(fn, "__node__", None)
     if not isinstance(found, Declared):
-        raise BadDeclaration(f"{getattr(fn, '__name__', fn)} is not a node.", remedy="Decorate it with @node.")
+        name = getattr(fn, "__name__", fn)
+        raise BadDeclaration(f"{name} is not a node.", remedy="Decorate it with @node.")
     return found
 
 
@@ -184,7 +186,7 @@ def read(
     if not category:
         raise wrong(fn, "it has no category", 'Write @node(category="…").')
     if fingerprint is not None and kind != "source":
-        raise wrong(fn, f"a fingerprint on a {kind} node", "Only kind=\"source\" reads the world.")
+        raise wrong(fn, f"a fingerprint on a {kind} node", 'Write kind="source": only that reads the world.')
     hints = hints_of(fn)
     help_text = inspect.getdoc(fn) or ""
     if not help_text:
@@ -193,6 +195,7 @@ def read(
     inputs, context, answer = read_inputs(fn, hints, classes)
     outputs = read_outputs(fn, hints, classes)
     check_variables(fn, inputs, outputs)
+    check_fingerprint(fn, fingerprint, inputs)
     is_async = inspect.iscoroutinefunction(fn)
     spec = NodeSpec(
         id=name,
@@ -216,8 +219,9 @@ def read(
 def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(fn, include_extras=True)
-    except NameError as error:
-        raise wrong(fn, f"an annotation is unknown here: {error}", "Import it at the top of the module.") from None
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        remedy = "Import it at the top of the module."
+        raise wrong(fn, f"an annotation is unknown here: {error}", remedy) from None
 
 
 def read_inputs(
@@ -238,7 +242,8 @@ def read_inputs(
             inputs.append(read_input(fn, p, hints[p.name], classes))
             continue
         if p.default is p.empty:
-            raise wrong(fn, f"{p.name!r} has no default", "Write `= SILENT` or `= nobody`: the function stays callable.")
+            remedy = f"Write `= {'SILENT' if context == p.name else 'nobody'}`: the function stays callable."
+            raise wrong(fn, f"{p.name!r} has no default", remedy)
     return inputs, context, answer
 
 
@@ -247,24 +252,30 @@ def read_input(
 ) -> InputPort:
     if not NAME.fullmatch(p.name):
         raise wrong(fn, f"{p.name!r} is no input name", "Use ASCII letters, digits and _.")
-    kind = describe(hint, classes, f"{fn.__module__}.{fn.__qualname__}, input {p.name!r}")
-    if p.default is p.empty:
-        if ports.optional(kind):
-            raise wrong(fn, f"optional input {p.name!r} has no default", f"Write `{p.name}: … | None = None`.")
-        default: Any = UNSET
+    kind = describe(hint, classes, f"{place_of(fn)}, input {p.name!r}")
+    if p.default is not p.empty:
+        default = read_default(fn, p, kind)
+    elif ports.optional(kind):
+        raise wrong(fn, f"optional input {p.name!r} has no default", f"Write `{p.name}: … | None = None`.")
     else:
-        default = p.default
-        if default is None and not ports.optional(kind) and kind != Scalar("json"):
-            raise wrong(fn, f"the default of {p.name!r} is None", f"Write `{p.name}: … | None = None`.")
-        if default is not None:
-            if not ports.typeable(kind):
-                raise wrong(fn, f"the default of {p.name!r} is no plain value", "Use None, or leave it out.")
-            try:
-                default = ports.convert(list(default) if isinstance(default, tuple) else default, kind)
-            except msgspec.ValidationError as error:
-                raise wrong(fn, f"the default of {p.name!r} does not fit: {error}", f"Want {ports.words(kind)}.") from None
+        default = UNSET
     text, hints = meta_of(hint)
     return InputPort(p.name, kind, default, text, hints)
+
+
+def read_default(fn: Callable[..., Any], p: inspect.Parameter, kind: PortType) -> Any:
+    """A default as a typed-in value; its exact kind and limits are those of the input."""
+    if p.default is None:
+        if not ports.optional(kind) and kind != Scalar("json"):
+            raise wrong(fn, f"the default of {p.name!r} is None", f"Write `{p.name}: … | None = None`.")
+        return None
+    if not ports.typeable(kind):
+        raise wrong(fn, f"the default of {p.name!r} is no plain value", "Use None, or leave it out.")
+    try:
+        return ports.convert(list(p.default) if isinstance(p.default, tuple) else p.default, kind)
+    except msgspec.ValidationError as error:
+        remedy = f"Want {ports.words(kind)}."
+        raise wrong(fn, f"the default of {p.name!r} does not fit: {error}", remedy) from None
 
 
 def read_outputs(
@@ -274,16 +285,39 @@ def read_outputs(
     if "return" not in hints:
         raise wrong(fn, "it has no return type", "Write `-> Image` or the like; `-> None` for no output.")
     result = hints["return"]
-    place = f"{fn.__module__}.{fn.__qualname__}, output"
+    shape = get_origin(result) or result
     if result is type(None):
         return ()
-    if isinstance(result, type) and issubclass(result, tuple) and hasattr(result, "_fields"):
-        fields = typing.get_type_hints(result, include_extras=True)
-        return tuple(
-            OutputPort(name, describe(fields[name], classes, f"{place} {name!r}"), meta_of(fields[name])[0])
-            for name in result._fields
-        )
-    return (OutputPort("out", describe(result, classes, place), meta_of(result)[0]),)
+    fields = {"out": result}
+    if isinstance(shape, type) and issubclass(shape, tuple):
+        if not hasattr(shape, "_fields"):
+            raise wrong(fn, "it returns a plain tuple", "Return a NamedTuple: its fields name the outputs.")
+        fields = fields_of(shape, get_args(result))
+    return tuple(read_output(fn, name, hint, classes) for name, hint in fields.items())
+
+
+def read_output(
+    fn: Callable[..., Any], name: str, hint: Any, classes: dict[str, type[Value]]
+) -> OutputPort:
+    if not NAME.fullmatch(name):
+        raise wrong(fn, f"{name!r} is no output name", "Use ASCII letters, digits and _.")
+    kind = describe(hint, classes, f"{place_of(fn)}, output {name!r}")
+    if isinstance(kind, Piece):
+        raise wrong(fn, f"output {name!r} is a piece of graph", "Return a value; only inputs take pieces.")
+    return OutputPort(name, kind, meta_of(hint)[0])
+
+
+def fields_of(shape: type, args: tuple[Any, ...]) -> dict[str, Any]:
+    """The fields of a NamedTuple; a generic one's variables become what the node wrote: Pair[A, B]."""
+    given = dict(zip(getattr(shape, "__parameters__", ()), args, strict=False))
+
+    def settled(hint: Any) -> Any:
+        if isinstance(hint, TypeVar):
+            return given.get(hint, hint)
+        names = getattr(hint, "__parameters__", ())
+        return hint[tuple(given.get(n, n) for n in names)] if names else hint
+
+    return {name: settled(hint) for name, hint in typing.get_type_hints(shape, include_extras=True).items()}
 
 
 def read_upgrades(fn: Callable[..., Any], upgrades: tuple[Upgrade, ...], version: int) -> tuple[Upgrade, ...]:
@@ -297,7 +331,19 @@ def check_variables(fn: Callable[..., Any], inputs: list[InputPort], outputs: tu
     known = {name for p in inputs for name in variables(p.type)}
     for port in outputs:
         for name in variables(port.type) - known:
-            raise wrong(fn, f"output {port.name!r} has type variable {name} that no input has", "Use it on an input too.")
+            what = f"output {port.name!r} has type variable {name} that no input has"
+            raise wrong(fn, what, "Use it on an input too.")
+
+
+def check_fingerprint(
+    fn: Callable[..., Any], fingerprint: Callable[..., str] | None, inputs: list[InputPort]
+) -> None:
+    try:
+        if fingerprint is not None:
+            inspect.signature(fingerprint).bind(**{p.name: None for p in inputs})
+    except TypeError as error:
+        what = f"its fingerprint cannot be called with the node's inputs: {error}"
+        raise wrong(fn, what, "Give it the same parameters by name, or **inputs.") from None
 
 
 def variables(t: PortType) -> set[str]:
@@ -314,89 +360,15 @@ def variables(t: PortType) -> set[str]:
             return set()
 
 
-def describe(hint: Any, classes: dict[str, type[Value]], place: str) -> PortType:
-    """A port type as data, from an annotation. Classes met on the way are noted in `classes`."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return describe_annotated(args, classes, place)
-    if origin is Literal:
-        return Menu(tuple(args))
-    if origin in (Union, types.UnionType):
-        return either([describe(a, classes, place) for a in args])
-    if origin is list:
-        item = describe(args[0], classes, place)
-        if isinstance(item, (ListOf, Piece)):
-            raise BadDeclaration(f"{place}: a list of lists.", remedy="There is one plural, list[T]; flatten it.")
-        return ListOf(item)
-    if origin is collections.abc.Callable:
-        return describe_piece(args, classes, place)
-    if hint in (None, type(None)):
-        return Nothing()
-    if isinstance(hint, TypeVar):
-        return Var(hint.__name__)
-    if isinstance(hint, type):
-        if hint in (bool, int, float, str):
-            return Scalar(typing.cast(ports.ScalarName, hint.__name__))
-        if issubclass(hint, Value):
-            ancestry = tuple(type_name(c) for c in hint.__mro__ if issubclass(c, Value) and c is not Struct)
-            classes[ancestry[0]] = hint
-            return Class(ancestry)
-    raise BadDeclaration(
-        f"{place}: {hint!r} is no port type.",
-        remedy="Use int, float, str, bool, Literal, Json, list[T], a Value subclass, or a union of these.",
-    )
-
-
-def describe_annotated(args: tuple[Any, ...], classes: dict[str, type[Value]], place: str) -> PortType:
-    if any(isinstance(extra, JsonMark) for extra in args[1:]):
-        return Scalar("json")
-    base = describe(args[0], classes, place)
-    for extra in args[1:]:
-        if isinstance(extra, Meta) and isinstance(base, Scalar):
-            bounds = {k: getattr(extra, k) for k in ports.LIMITS if getattr(extra, k) is not None}
-            base = msgspec.structs.replace(base, **bounds)
-    return base
-
-
-def describe_piece(args: tuple[Any, ...], classes: dict[str, type[Value]], place: str) -> PortType:
-    if len(args) != 2 or args[0] is Ellipsis or get_origin(args[1]) is not collections.abc.Awaitable:
-        raise BadDeclaration(f"{place}: a callable that is no piece of graph.", remedy="Use Callable[[A], Awaitable[B]].")
-    takes = tuple(describe(a, classes, place) for a in args[0])
-    return Piece(takes, describe(get_args(args[1])[0], classes, place))
-
-
-def either(options: list[PortType]) -> PortType:
-    flat: list[PortType] = []
-    for option in options:
-        for one in option.options if isinstance(option, Either) else (option,):
-            if one not in flat:
-                flat.append(one)
-    return flat[0] if len(flat) == 1 else Either(tuple(flat))
-
-
-def type_name(cls: type) -> str:
-    """A class's name as a port type; a pack's classes carry the pack's name, so two packs cannot clash."""
-    parts = cls.__module__.split(".")
-    return f"{parts[1]}/{cls.__name__}" if parts[0] == "custom_nodes" and len(parts) > 1 else cls.__name__
-
-
-def meta_of(hint: Any) -> tuple[str, dict[str, JsonValue]]:
-    """Help text and editor hints of an annotation (also inside `… | None`)."""
-    if get_origin(hint) in (Union, types.UnionType):
-        found = [meta_of(a) for a in get_args(hint)]
-        return next((f for f in found if f[0] or f[1]), ("", {}))
-    text, hints = "", {}
-    for extra in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
-        if isinstance(extra, Meta):
-            text = extra.description or text
-            hints = {**hints, **(extra.extra_json_schema or {})}
-    return text, hints
-
-
 def wrong(fn: Callable[..., Any], what: str, remedy: str) -> BadDeclaration:
+    return BadDeclaration(f"{place_of(fn)}: {what}.", remedy=remedy)
+
+
+def place_of(fn: Callable[..., Any]) -> str:
+    """Where a node is written, for an error."""
     code = getattr(fn, "__code__", None)
     line = f":{code.co_firstlineno}" if code else ""
-    return BadDeclaration(f"{fn.__module__}{line}, node {fn.__name__!r}: {what}.", remedy=remedy)
+    return f"{fn.__module__}{line}, node {fn.__name__!r}"
 
 
 def input_schema(port: InputPort) -> dict[str, Any]:

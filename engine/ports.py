@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -52,10 +53,11 @@ class Nothing(Struct, frozen=True, tag="none"):
     """The absence of a value; with a class it makes an optional input."""
 
 
-class Var(Struct, frozen=True, tag="var"):
-    """Any type, but the same one wherever the name stands in this node."""
+class Var(Struct, frozen=True, tag="var", omit_defaults=True):
+    """Any type (or any that `of` holds), but the same one wherever the name stands in this node."""
 
     name: str
+    of: PortType | None = None
 
 
 class ListOf(Struct, frozen=True, tag="list"):
@@ -114,8 +116,8 @@ def words(t: PortType) -> str:
             return t.name
         case Nothing():
             return "nothing"
-        case Var(name=name):
-            return f"any ({name})"
+        case Var(name=name, of=of):
+            return f"{words(of) if of else 'any'} ({name})"
         case ListOf(item=item):
             return f"list of {words(item)}"
         case Either(options=options):
@@ -128,22 +130,27 @@ NAMES = {"int": "whole number", "float": "number", "str": "text", "bool": "true 
 
 
 def limits(t: Scalar) -> str:
-    low = t.ge if t.ge is not None else t.gt
-    high = t.le if t.le is not None else t.lt
-    text = ""
-    if low is not None and high is not None:
-        text = f"{low:g} to {high:g}" if abs(high) < 1e15 else f"{low:g} to {high}"
-    elif low is not None:
-        text = f"from {low:g}"
-    elif high is not None:
-        text = f"up to {high:g}"
+    parts = [span(t)]
     if t.multiple_of is not None:
-        text += f" in steps of {t.multiple_of:g}"
+        parts.append(f"in steps of {t.multiple_of}")
     if t.pattern:
-        text += f" matching {t.pattern}"
+        parts.append(f"matching {t.pattern}")
+    if t.min_length:
+        parts.append(f"at least {t.min_length} long")
     if t.max_length is not None:
-        text += f" up to {t.max_length} long"
-    return text.strip()
+        parts.append(f"at most {t.max_length} long")
+    return " ".join(part for part in parts if part)
+
+
+def span(t: Scalar) -> str:
+    """From where to where a number may go."""
+    low = f"{t.ge}" if t.ge is not None else f"more than {t.gt}" if t.gt is not None else ""
+    high = f"{t.le}" if t.le is not None else f"less than {t.lt}" if t.lt is not None else ""
+    if low and high:
+        return f"{low} to {high}" if t.ge is not None and t.le is not None else f"{low}, {high}"
+    if t.ge is not None:
+        return f"from {low}"
+    return f"up to {high}" if t.le is not None else low or high
 
 
 @lru_cache(maxsize=4096)
@@ -154,18 +161,12 @@ def python(t: PortType) -> Any:
             bounds = {k: getattr(t, k) for k in LIMITS if getattr(t, k) is not None}
             plain = PLAIN[t.name]
             return Annotated[plain, Meta(**bounds)] if bounds else plain
-        case Menu(options=options):
-            return Literal[options]
         case Nothing():
             return None
-        case ListOf(item=item):
-            return list[python(item)]  # type: ignore[misc]  # a type built at run time
-        case Either(options=options):
-            return Union[tuple(python(o) for o in options)]
-        case Class():
+        case Class(ancestry=ancestry) if ARTIFACT in ancestry:
             return str
         case _:
-            return Any
+            raise msgspec.ValidationError(f"Expected {words(t)}, which cannot be typed in")
 
 
 def convert(value: object, t: PortType) -> object:
@@ -173,27 +174,42 @@ def convert(value: object, t: PortType) -> object:
 
     Raises msgspec.ValidationError when the value is not of the type or outside its limits.
     """
-    if isinstance(t, Either):  # msgspec cannot hold two numbers with different limits in one union
-        return convert_either(value, t)
-    if isinstance(t, Menu) and any(not isinstance(o, (str, int)) or isinstance(o, bool) for o in t.options):
-        if not any(type(o) is type(value) and o == value for o in t.options):
-            raise msgspec.ValidationError(f"Invalid value {value!r}")
-        return value
-    if isinstance(t, ListOf):
-        if not isinstance(value, (list, tuple)):
-            raise msgspec.ValidationError("Expected a list")
-        return [convert(v, t.item) for v in value]
-    return msgspec.convert(value, python(t))
+    match t:
+        case Either(options=options):
+            return convert_either(value, options)
+        case ListOf(item=item):
+            if not isinstance(value, (list, tuple)):
+                raise msgspec.ValidationError(f"Expected {words(t)}")
+            return [convert_item(v, item, i) for i, v in enumerate(value)]
+        case Menu(options=options):  # by kind as well: Literal[1] is not True
+            if not any(type(o) is type(value) and o == value for o in options):
+                raise msgspec.ValidationError(f"Expected {words(t)}")
+            return value
+        case _:
+            return finite(msgspec.convert(value, python(t)))
 
 
-def convert_either(value: object, t: Either) -> object:
-    last = msgspec.ValidationError("no type fits")
-    for option in t.options:
+def convert_either(value: object, options: tuple[PortType, ...]) -> object:
+    """By the first option that takes it; one with limits of its own can refuse where the next does not."""
+    for option in options:
         try:
             return convert(value, option)
-        except msgspec.ValidationError as error:
-            last = error
-    raise last
+        except msgspec.ValidationError:
+            continue
+    raise msgspec.ValidationError(f"Expected {' or '.join(map(words, options))}")
+
+
+def convert_item(value: object, t: PortType, index: int) -> object:
+    try:
+        return convert(value, t)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at item {index}") from None
+
+
+def finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise msgspec.ValidationError("Expected a finite number")
+    return value
 
 
 def schema(t: PortType) -> dict[str, Any]:

@@ -1,0 +1,579 @@
+"""One scope typed step by step: every wire fitted, every value converted, every problem noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import networkx as nx
+from msgspec import UNSET, Struct
+
+from engine import ports
+from engine.errors import Problem, shown
+from engine.node import InputPort
+from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Shape, Source, holds_artifact
+from engine.ports import Either, ListOf, Piece, PortType, Scalar, Var
+from engine.registry import Entry, Registry
+from engine.scope import Feed, Flat, Given, Lost, PieceOf, Scope, Typed, Wire
+from engine.types import Artifact
+from engine.wires import Bound, Fit, fit, same, substitute
+from engine.workflow import Step, nearest, renamed_output, upgrade
+
+
+class Shapes(Protocol):
+    """Where nodes are looked up: the planner."""
+
+    registry: Registry
+
+    def shape(self, id: str) -> Shape | None: ...
+
+
+class Made(Struct):
+    """A flat step once it is typed."""
+
+    index: int
+    types: tuple[PortType | None, ...]
+    """None where a problem hides the type."""
+
+
+Seen = tuple[From | Handed | Const, PortType | None]
+"""A source and the type of its values."""
+
+
+class Compile:
+    """One scope on its way to a plan."""
+
+    def __init__(
+        self, shapes: Shapes, scope: Scope, files: Mapping[str, Artifact], given: Sequence[PortType]
+    ) -> None:
+        self.shapes = shapes
+        self.scope = scope
+        self.files = files
+        self.given: list[PortType | None] = [*given]
+        self.steps: list[PlanStep] = []
+        self.made: dict[str, Made] = {}
+        self.gone: dict[str, str] = {}
+        """Muted steps and those that need one, with the reason."""
+        self.passed: dict[Wire, Feed] = {}
+        """Outputs of bypassed steps, by what passes through."""
+        self.found: list[tuple[str, Problem]] = []
+        self.blocking: list[Problem] = []
+        self.packs: set[str] = set()
+
+    def compile(self, targets: Sequence[str] | None = None) -> Plan:
+        scope = self.scope
+        self.found += scope.problems
+        for id in self.order():
+            self.type_step(scope.flats[id])
+        ends, outputs, types = self.ends(targets)
+        wanted = self.reachable(ends)
+        if targets is None and scope.parent is None and not ends and not outputs:
+            remedy = "Add a step that saves something, name an output, or give targets."
+            self.found.append(("", Problem("nothing_to_run", remedy=remedy)))
+        warnings: list[Problem] = []
+        for id, problem in self.found:
+            (self.blocking if id == "" or id in wanted or scope.parent else warnings).append(problem)
+        if scope.parent is None:
+            warnings += self.unreached(wanted)
+        return Plan(
+            tuple(self.steps),
+            tuple(self.made[id].index for id in ends if id in self.made),
+            outputs,
+            types,
+            tuple(warnings),
+            len(scope.takes),
+            frozenset(self.packs),
+        )
+
+    # -- order
+
+    def order(self) -> list[str]:
+        """Steps after what feeds them; cycles are problems, named step by step, and left out."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.scope.flats)
+        graph.add_edges_from(
+            (source, flat.id) for flat in self.scope.flats.values() for source in self.before(flat)
+        )
+        try:
+            return list(nx.topological_sort(graph))
+        except nx.NetworkXUnfeasible:
+            pass
+        looped: set[str] = set()
+        for part in nx.strongly_connected_components(graph):
+            some = next(iter(part))
+            if len(part) > 1 or graph.has_edge(some, some):
+                looped |= part
+                self.found.append((min(part), self.cycle(graph.subgraph(part))))
+        graph.remove_nodes_from(looped)
+        return list(nx.topological_sort(graph))
+
+    def cycle(self, part: Any) -> Problem:
+        edges = nx.find_cycle(part)
+        path = " → ".join([edge[0] for edge in edges] + [edges[-1][1]])
+        remedy = "Cut one of these wires; to go round on purpose use repeat or while."
+        return Problem("cycle", step=edges[0][0], got=shown(path, 2000), remedy=remedy)
+
+    def before(self, flat: Flat) -> list[str]:
+        flats = self.scope.flats
+        found: list[str] = []
+        for feed in flat.feeds.values():
+            if isinstance(feed, Wire):
+                if feed.step in flats:
+                    found.append(feed.step)
+            elif isinstance(feed, PieceOf):
+                found += [wire.step for wire in feed.scope.captured if wire.step in flats]
+        return found
+
+    # -- types
+
+    def type_step(self, flat: Flat) -> None:
+        shape = self.shapes.shape(flat.step.node)
+        if shape is None:
+            near = self.shapes.registry.nearest(flat.step.node)
+            remedy = f"Did you mean {' or '.join(near)}?" if near else "Install the pack that has it."
+            self.problem(flat, "unknown_node", got=flat.step.node, remedy=remedy)
+            return
+        if flat.step.version and flat.step.version < shape.spec.version:
+            self.upgrade(flat, shape)
+        elif flat.step.version > shape.spec.version:
+            want = f"version {shape.spec.version} or older"
+            remedy = "Update Tessera or the pack."
+            self.problem(flat, "newer_version", got=f"version {flat.step.version}", want=want, remedy=remedy)
+        if flat.step.off:
+            self.switch_off(flat, shape)
+            return
+        for name in flat.feeds:
+            if name not in shape.inputs:
+                self.problem(flat, "unknown_input", name, remedy=nearest(name, shape.inputs))
+        bound: Bound = {}
+        sources: dict[str, Source] = {}
+        maps: list[int] = []
+        for index, port in enumerate(shape.spec.inputs):
+            if shape.eager[index]:
+                how = self.eager(flat, shape, port, bound, sources)
+                if how == "map":
+                    maps.append(index)
+        for index, port in enumerate(shape.spec.inputs):
+            if not shape.eager[index]:
+                self.lazy(flat, port, bound, sources)
+        if flat.id in self.gone:
+            return
+        types = self.outputs(flat, shape, bound, mapped=bool(maps))
+        if shape.entry.pack:
+            self.packs.add(shape.entry.pack)
+        needs = {s.step for s in sources.values() if isinstance(s, From)}
+        inputs = tuple(sources.get(name) or MISSING for name in shape.names)
+        self.made[flat.id] = Made(len(self.steps), types)
+        known = tuple(t or Scalar("json") for t in types)
+        self.steps.append(PlanStep(flat.id, shape, inputs, tuple(maps), tuple(sorted(needs)), known))
+
+    def upgrade(self, flat: Flat, shape: Shape) -> None:
+        """Values and wires of an old step under the names its node has now."""
+        old = flat.step
+        values = {name: feed.value for name, feed in flat.feeds.items() if isinstance(feed, Typed)}
+        wires = {name: name for name, feed in flat.feeds.items() if not isinstance(feed, Typed)}
+        new = upgrade(msgspec.structs.replace(old, values=values, wires=wires), shape.spec)
+        named = {name: feed.named for name, feed in flat.feeds.items() if isinstance(feed, Typed)}
+        typed: dict[str, Feed] = {
+            name: Typed(value, named.get(name, "")) for name, value in new.values.items()
+        }
+        flat.feeds = typed | {name: flat.feeds[before] for name, before in new.wires.items()}
+
+    def switch_off(self, flat: Flat, shape: Shape) -> None:
+        """Mute drops the step; bypass lets the first fitting input through to each output."""
+        if flat.step.off == "mute":
+            self.gone[flat.id] = "it is muted"
+            return
+        for port in shape.spec.outputs:
+            passing = (feed for p in shape.spec.inputs if same(p.type, port.type, {})
+                       and not isinstance(feed := flat.feeds.get(p.name), (Lost, PieceOf, type(None))))  # fmt: skip
+            if (feed := next(passing, None)) is not None:
+                self.passed[Wire(flat.id, port.name)] = feed
+        self.gone[flat.id] = "it is bypassed and has no input of that type"
+
+    def eager(
+        self, flat: Flat, shape: Shape, port: InputPort, bound: Bound, sources: dict[str, Source]
+    ) -> Fit | None:
+        """Settle one input whose value must be there before the node starts."""
+        feed = flat.feeds.get(port.name)
+        while isinstance(feed, Wire) and feed in self.passed:
+            feed = self.passed[feed]
+        if isinstance(feed, Typed):
+            self.typed(flat, port, feed, bound, sources)
+            return None
+        if isinstance(feed, Lost):
+            return None
+        seen = self.look(feed, flat, port) if feed is not None else None
+        if feed is None or (seen is None and isinstance(feed, Wire) and feed.step in self.gone):
+            if port.default is not UNSET:
+                sources[port.name] = shape.defaults[port.name]
+                if isinstance(port.type, Var) and port.type.name not in bound:
+                    bound[port.type.name] = type_of(port.default)
+            elif isinstance(feed, Wire):
+                self.gone[flat.id] = f"it needs {feed.step}"
+            else:
+                self.missing(flat, port)
+            return None
+        if seen is None:
+            return None
+        return self.connect(flat, port, seen, bound, sources)
+
+    def connect(
+        self, flat: Flat, port: InputPort, seen: Seen, bound: Bound, sources: dict[str, Source]
+    ) -> Fit | None:
+        source, kind = seen
+        if kind is None:
+            return None
+        if isinstance(source, Const):
+            sources[port.name] = source
+            return "as is"
+        how = fit(kind, port.type, bound)
+        if how is None:
+            entry = self.shapes.registry.conversion(kind, port.type)
+            if entry is None:
+                feed = flat.feeds[port.name]
+                got = (
+                    f"{ports.words(kind)} from {feed.step}.{feed.port}"
+                    if isinstance(feed, Wire)
+                    else ports.words(kind)
+                )
+                remedy = "Connect an output of that type, or put a node between that makes one."
+                self.problem(
+                    flat, "wrong_type", port.name, got=got, want=ports.words(port.type), remedy=remedy
+                )
+                return None
+            source, kind = self.convert(flat, port, entry, source, kind)
+            how = fit(kind, port.type, bound)
+        if how is None:
+            return None
+        widen = widens(kind, port.type, bound)
+        if isinstance(source, From):
+            sources[port.name] = From(source.step, source.port, how, widen)
+        else:
+            sources[port.name] = Handed(source.index, how, widen)
+        return how
+
+    def convert(
+        self, flat: Flat, port: InputPort, entry: Entry, source: From | Handed, kind: PortType
+    ) -> tuple[From, PortType]:
+        """Put a conversion on the wire, as a step of its own that the run reports."""
+        shape = self.shapes.shape(entry.spec.id)
+        assert shape is not None
+        index = len(self.steps)
+        mapped = isinstance(kind, ListOf)
+        how: Fit = "map" if mapped else "as is"
+        out = shape.spec.outputs[0].type
+        out = ListOf(out) if mapped else out
+        fed = From(source.step, source.port, how) if isinstance(source, From) else Handed(source.index, how)
+        needs = (source.step,) if isinstance(source, From) else ()
+        id = f"{flat.id}.{port.name}:{entry.spec.id}"
+        self.steps.append(PlanStep(id, shape, (fed,), (0,) if mapped else (), needs, (out,)))
+        return From(index, 0), out
+
+    def look(self, feed: Feed, flat: Flat, port: InputPort) -> Seen | None:
+        """The source behind a wire and its type; None when there is none to be had."""
+        if isinstance(feed, Given):
+            return Handed(feed.index), self.given[feed.index] if feed.index < len(self.given) else None
+        if isinstance(feed, PieceOf):
+            self.problem(flat, "wrong_type", port.name, got="a piece of graph", want=ports.words(port.type))
+            return None
+        if not isinstance(feed, Wire):
+            return None
+        made = self.made.get(feed.step)
+        if made is None:
+            return None
+        shape = self.steps[made.index].shape
+        name = renamed_output(feed.port, self.scope.flats[feed.step].step.version, shape.spec)
+        index = shape.outputs.get(name)
+        if index is None:
+            got, remedy = f"{feed.step}.{feed.port}", nearest(feed.port, shape.outputs)
+            self.problem(flat, "unknown_output", port.name, got=got, remedy=remedy)
+            return None
+        return From(made.index, index), made.types[index]
+
+    def typed(
+        self, flat: Flat, port: InputPort, feed: Typed, bound: Bound, sources: dict[str, Source]
+    ) -> None:
+        """Convert a typed-in value, or say what is wrong with it."""
+        value, kind = feed.value, port.type
+        if isinstance(kind, Var) or (isinstance(kind, ListOf) and isinstance(kind.item, Var)):
+            given = type_of(value)
+            if fit(given, kind, bound) is None:
+                self.bad_value(flat, port, feed)
+                return
+            sources[port.name] = Const(value)
+            return
+        if not ports.typeable(kind):
+            self.bad_value(flat, port, feed, "Connect a wire: this input cannot be typed in.")
+            return
+        try:
+            value = ports.convert(value, kind)
+        except (msgspec.ValidationError, OverflowError):
+            self.bad_value(flat, port, feed)
+            return
+        if holds_artifact(kind) and value is not None:
+            value = self.artifacts(flat, port, feed, value)
+        sources[port.name] = Const(value)
+
+    def artifacts(self, flat: Flat, port: InputPort, feed: Typed, value: object) -> object:
+        """Artifact ids become the artifacts they name."""
+        if isinstance(value, list):
+            return [self.artifacts(flat, port, feed, item) for item in value]
+        if isinstance(value, str) and value in self.files:
+            return self.files[value]
+        where = ("", feed.named) if feed.named else (flat.id, port.name)
+        remedy = "Upload the file first and give the id of the answer."
+        problem = Problem(
+            "unknown_artifact", *where, got=shown(value), want="the id of an artifact of yours", remedy=remedy
+        )
+        self.found.append((flat.id, problem))
+        return value
+
+    def bad_value(self, flat: Flat, port: InputPort, feed: Typed, remedy: str = "") -> None:
+        where = ("", feed.named) if feed.named else (flat.id, port.name)
+        want = ports.words(port.type)
+        if isinstance(feed.value, str) and isinstance(port.type, ports.Menu):
+            remedy = remedy or nearest(feed.value, [str(o) for o in port.type.options])
+        remedy = remedy or f"Give {want}."
+        self.found.append(
+            (flat.id, Problem("bad_value", *where, got=shown(feed.value), want=want, remedy=remedy))
+        )
+
+    def missing(self, flat: Flat, port: InputPort) -> None:
+        remedy = "Type a value or connect a wire." if ports.typeable(port.type) else "Connect a wire."
+        self.problem(flat, "missing_input", port.name, want=ports.words(port.type), remedy=remedy)
+
+    # -- pieces of graph
+
+    def lazy(self, flat: Flat, port: InputPort, bound: Bound, sources: dict[str, Source]) -> None:
+        """Settle an input that the node awaits itself: a wire, a value, or a piece of graph."""
+        kind = port.type
+        assert isinstance(kind, Piece)
+        feed = flat.feeds.get(port.name)
+        while isinstance(feed, Wire) and feed in self.passed:
+            feed = self.passed[feed]
+        if isinstance(feed, Lost):
+            return
+        if isinstance(feed, PieceOf):
+            self.body(flat, port, kind, feed, bound, sources)
+            return
+        if feed is None:
+            self.missing(flat, port)
+        elif kind.takes:
+            self.problem(
+                flat,
+                "wrong_type",
+                port.name,
+                got="a wire",
+                want=ports.words(kind),
+                remedy="Give a group, as #name.",
+            )
+        elif isinstance(feed, Typed):
+            if bind(type_of(feed.value), kind.gives, bound):
+                sources[port.name] = Const(feed.value)
+            else:
+                self.bad_value(flat, port, feed)
+        else:
+            source, given = self.look(feed, flat, port) or (MISSING, None)
+            if given is None or isinstance(source, Const):
+                if isinstance(feed, Wire) and feed.step in self.gone:
+                    self.gone[flat.id] = f"it needs {feed.step}"
+            elif bind(given, kind.gives, bound):
+                sources[port.name] = Branch(source)
+            else:
+                want = ports.words(substitute(kind.gives, bound))
+                self.problem(flat, "wrong_type", port.name, got=ports.words(given), want=want)
+
+    def body(
+        self,
+        flat: Flat,
+        port: InputPort,
+        kind: Piece,
+        feed: PieceOf,
+        bound: Bound,
+        sources: dict[str, Source],
+    ) -> None:
+        scope = feed.scope
+        if len(scope.takes) > len(kind.takes):
+            want = f"a group with at most {len(kind.takes)} input{'s' if len(kind.takes) != 1 else ''}"
+            self.problem(flat, "wrong_type", port.name, got=f"{len(scope.takes)} inputs", want=want)
+            return
+        takes = [substitute(t, bound) for t in kind.takes[: len(scope.takes)]]
+        captured: list[From | Handed] = []
+        given: list[PortType | None] = [None if isinstance(t, Var) else t for t in takes]
+        for wire in scope.captured:
+            seen = self.look(self.outside(wire), flat, port)
+            given.append(seen[1] if seen else None)
+            if seen is not None and not isinstance(seen[0], Const):
+                captured.append(seen[0])
+        if None in given[len(takes) :]:
+            return
+        inner = Compile(self.shapes, scope, self.files, [t or Scalar("json") for t in given])
+        plan = inner.compile()
+        self.found += [(flat.id, p) for p in inner.blocking]
+        self.packs |= inner.packs
+        gives = next(iter(plan.types.values()), None)
+        if gives is None:
+            return
+        if not bind(gives, kind.gives, bound):
+            want = ports.words(substitute(kind.gives, bound))
+            self.problem(flat, "wrong_type", port.name, got=f"a group giving {ports.words(gives)}", want=want)
+            return
+        sources[port.name] = Body(plan, tuple(captured))
+
+    def outside(self, wire: Wire) -> Feed:
+        """A wire that a piece of graph captures, as this scope sees it."""
+        return wire if wire.step in self.scope.flats else self.scope.capture(wire)
+
+    # -- ends
+
+    def outputs(self, flat: Flat, shape: Shape, bound: Bound, *, mapped: bool) -> tuple[PortType | None, ...]:
+        types: list[PortType | None] = []
+        for port in shape.spec.outputs:
+            kind = substitute(port.type, bound)
+            nested = (isinstance(kind, ListOf) and (mapped or isinstance(kind.item, ListOf)))  # fmt: skip
+            if nested:
+                remedy = "There is one plural: give this step single values, or put it into a group for each."
+                self.problem(flat, "nested_list", got=f"lists of {ports.words(kind)}", remedy=remedy)
+                types.append(None)
+            else:
+                types.append(None if has_var(kind) else ListOf(kind) if mapped else kind)
+        return tuple(types)
+
+    def ends(
+        self, targets: Sequence[str] | None
+    ) -> tuple[list[str], dict[str, From | Handed | Const], dict[str, PortType]]:
+        """Where the run starts from, and what it gives."""
+        outputs: dict[str, From | Handed | Const] = {}
+        types: dict[str, PortType] = {}
+        whole = Flat("", NO_STEP, {})
+        if targets is None:
+            for name, feed in self.scope.outputs.items():
+                self.end(name, feed, whole, outputs, types)
+            effects = [flat.id for flat in self.scope.flats.values() if self.is_effect(flat)]
+            named = [f.step for f in self.scope.outputs.values() if isinstance(f, Wire)]
+            return list(dict.fromkeys([*effects, *named])), outputs, types
+        chosen: list[str] = []
+        for target in targets:
+            if target not in self.scope.flats:
+                remedy = nearest(target, self.scope.flats)
+                self.found.append(
+                    ("", Problem("unknown_target", input="targets", got=shown(target), remedy=remedy))
+                )
+                continue
+            chosen.append(target)
+            shape = self.shapes.shape(self.scope.flats[target].step.node)
+            for port in shape.spec.outputs if shape else ():
+                self.end(f"{target}.{port.name}", Wire(target, port.name), whole, outputs, types)
+        for name, feed in self.scope.outputs.items():
+            if isinstance(feed, Wire) and feed.step in chosen:
+                self.end(name, feed, whole, outputs, types)
+        return chosen, outputs, types
+
+    def end(
+        self,
+        name: str,
+        feed: Feed,
+        whole: Flat,
+        outputs: dict[str, From | Handed | Const],
+        types: dict[str, PortType],
+    ) -> None:
+        if isinstance(feed, Typed):
+            outputs[name], types[name] = Const(feed.value), type_of(feed.value)
+            return
+        if isinstance(feed, Wire) and feed in self.passed:
+            self.end(name, self.passed[feed], whole, outputs, types)
+            return
+        seen = self.look(feed, whole, InputPort(name, Scalar("json")))
+        if seen is not None and seen[1] is not None:
+            outputs[name], types[name] = seen[0], seen[1]
+
+    def is_effect(self, flat: Flat) -> bool:
+        shape = self.shapes.shape(flat.step.node)
+        return shape is not None and shape.spec.kind == "effect"
+
+    def reachable(self, ends: Sequence[str]) -> set[str]:
+        """Every step that a run from these ends can come to."""
+        waiting, wanted = list(ends), set(ends)
+        while waiting:
+            flat = self.scope.flats.get(waiting.pop())
+            for source in self.before(flat) if flat else ():
+                if source not in wanted:
+                    wanted.add(source)
+                    waiting.append(source)
+        return wanted
+
+    def unreached(self, wanted: set[str]) -> list[Problem]:
+        """Steps with outputs that nothing uses: a warning, since nothing of theirs will run."""
+        remedy = "Connect it to something that is saved or named as an output, or delete it."
+        return [
+            Problem("unreachable", step=flat.id, remedy=remedy)
+            for flat in self.scope.flats.values()
+            if flat.id not in wanted
+            and flat.id not in self.gone
+            and (shape := self.shapes.shape(flat.step.node)) is not None
+            and shape.spec.outputs
+        ]
+
+    def problem(
+        self, flat: Flat, code: str, input: str = "", *, got: str = "", want: str = "", remedy: str = ""
+    ) -> None:
+        feed = flat.feeds.get(input)
+        step = flat.id
+        if isinstance(feed, Typed) and feed.named:
+            step, input = "", feed.named
+        self.found.append((flat.id, Problem(code, step, input, got, want, remedy)))
+
+
+MISSING = Const(None)
+"""Stands where an input has a problem; such a plan is never run."""
+NO_STEP = Step("")
+
+
+def bind(source: PortType, target: PortType, bound: Bound) -> bool:
+    """Whether a piece of graph may give `source`; unlike on a wire, a variable may stand for a list here."""
+    if isinstance(target, Var) and isinstance(source, ListOf):
+        known = bound.setdefault(target.name, source)
+        return known == source
+    return same(source, target, bound)
+
+
+def widens(source: PortType, target: PortType, bound: Bound) -> bool:
+    """Whether whole numbers on this wire must become floats."""
+    target = substitute(target, bound)
+    plain = source.item if isinstance(source, ListOf) else source
+    wanted = target.item if isinstance(target, ListOf) else target
+    if isinstance(wanted, Either):
+        return not same_plain(plain, wanted) and any(
+            isinstance(o, Scalar) and o.name == "float" for o in wanted.options
+        )
+    return isinstance(wanted, Scalar) and wanted.name == "float" and not same_plain(plain, wanted)
+
+
+def same_plain(plain: PortType, wanted: PortType) -> bool:
+    """Whether a whole number keeps its kind there, or none can come along this wire."""
+    if isinstance(wanted, Either):
+        return any(isinstance(o, Scalar) and o.name in ("int", "json") for o in wanted.options)
+    if isinstance(plain, Either):
+        return all(same_plain(o, wanted) for o in plain.options)
+    if isinstance(plain, ports.Menu):
+        return not any(type(o) is int for o in plain.options)
+    return not (isinstance(plain, Scalar) and plain.name == "int")
+
+
+def has_var(t: PortType) -> bool:
+    return isinstance(t, Var) or (isinstance(t, ListOf) and has_var(t.item))
+
+
+def type_of(value: object) -> PortType:
+    """The port type of a typed-in value."""
+    for python, name in ((bool, "bool"), (int, "int"), (float, "float"), (str, "str")):
+        if type(value) is python:
+            return Scalar(name)  # type: ignore[arg-type]  # one of the four names
+    if isinstance(value, list) and value and not any(isinstance(v, (list, dict)) for v in value):
+        kinds = {type_of(v) for v in value}
+        if kinds <= {Scalar("int"), Scalar("float")}:
+            return ListOf(Scalar("int") if kinds == {Scalar("int")} else Scalar("float"))
+        return ListOf(kinds.pop() if len(kinds) == 1 else Scalar("json"))
+    return Scalar("json")

@@ -1,0 +1,398 @@
+"""Model files: find, verify, describe."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import struct
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from engine.config import ROOT, Settings
+from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
+
+Kind = Literal["model", "lora", "controlnet", "vae", "upscale", "face", "embedding"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Layout = Literal["diffusers", "single_file"]
+
+FOLDERS: dict[Kind, tuple[str, ...]] = {
+    "model": ("checkpoints", "diffusers", "Stable-diffusion"),
+    "lora": ("loras", "Lora"),
+    "controlnet": ("controlnet", "ControlNet"),
+    "vae": ("vae", "VAE"),
+    "upscale": ("upscale", "upscale_models", "ESRGAN", "RealESRGAN"),
+    "face": ("faces", "facerestore_models", "GFPGAN"),
+    "embedding": ("embeddings",),
+}
+"""Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
+
+SAFE = ".safetensors"
+UNSAFE = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+COUNTED = (SAFE, ".json", ".txt")
+"""Files of a diffusers folder that make its content; pictures and readmes do not."""
+HEADER_LIMIT = 100 * 1024**2
+DEPTH = 4
+"""Levels of sub-folders that are searched."""
+
+
+class ModelFile(Struct, frozen=True):
+    """Weights on this machine: one file, or a folder in the diffusers layout."""
+
+    name: str
+    kind: Kind
+    path: Path
+    layout: Layout
+    bytes: int
+    source: str
+    """Where it was found, in words without a path."""
+
+
+class Known(Struct, frozen=True):
+    """A well-known model that people ask for, and where its makers publish it."""
+
+    hub: str
+    file: str
+    bytes: int
+    licence: str
+
+
+KNOWN: dict[str, Known] = {
+    "sd15": Known(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "v1-5-pruned-emaonly.safetensors",
+        4_265_146_304,
+        "CreativeML OpenRAIL-M",
+    ),
+    "sdxl": Known(
+        "stabilityai/stable-diffusion-xl-base-1.0",
+        "sd_xl_base_1.0.safetensors",
+        6_938_078_334,
+        "CreativeML OpenRAIL++-M",
+    ),
+    "sdxl-refiner": Known(
+        "stabilityai/stable-diffusion-xl-refiner-1.0",
+        "sd_xl_refiner_1.0.safetensors",
+        6_075_981_930,
+        "CreativeML OpenRAIL++-M",
+    ),
+}
+ALSO = {
+    "sd-1.5": "sd15",
+    "sd1.5": "sd15",
+    "stable-diffusion-v1-5": "sd15",
+    "runwayml/stable-diffusion-v1-5": "sd15",
+    "v1-5-pruned-emaonly": "sd15",
+    "sd_xl_base_1.0": "sdxl",
+    "stable-diffusion-xl-base-1.0": "sdxl",
+    "sd_xl_refiner_1.0": "sdxl-refiner",
+    **{known.hub: name for name, known in KNOWN.items()},
+}
+
+
+class Models:
+    """The model folders of this machine. Models go by name, never by path."""
+
+    def __init__(self, folders: Sequence[Path], *, memo: Path | None = None, hub: Path | None = None) -> None:
+        self.folders = [folder.expanduser() for folder in folders]
+        self.hub = hub if hub is not None else hub_cache()
+        self._memo = Memo(memo)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Models:
+        """Our own `models` folder and those of the configuration; hashes are remembered in the data folder."""
+        return cls([ROOT / "models", *settings.models], memo=settings.data / "hashes.json")
+
+    def find(self, name: str, kind: Kind = "model") -> ModelFile:
+        """The model of this name. Raises BadInput, UnsafeModel or MissingModel."""
+        check_name(name)
+        if name.lower().endswith(UNSAFE):
+            raise unsafe(name)
+        wanted = name.removesuffix(SAFE)
+        refused = ""
+        for file in self._every(kind):
+            if file.name == wanted:
+                if file.layout == "diffusers" and not has_weights(file.path):
+                    refused = wanted
+                    continue
+                return file
+        if (file := self._in_hub(name, kind)) is not None:
+            return file
+        if refused or any(self._pickles(kind, wanted)):
+            raise unsafe(wanted)
+        raise self._missing(name, kind)
+
+    def list(self, kind: Kind | None = None) -> list[ModelFile]:
+        """Every model found, by kind and name; the first folder that has a name wins."""
+        found: dict[tuple[Kind, str], ModelFile] = {}
+        for each in KINDS if kind is None else (kind,):
+            for file in self._every(each):
+                if file.layout == "single_file" or has_weights(file.path):
+                    found.setdefault((each, file.name), file)
+            if each == "model":
+                for file in self._hub_models():
+                    found.setdefault((each, file.name), file)
+        return sorted(found.values(), key=lambda f: (KINDS.index(f.kind), f.name.lower()))
+
+    def locate(self, name: str, sha256: str, kind: Kind = "model") -> ModelFile:
+        """The file with this content: under its name, or wherever it is now. Raises MissingModel."""
+        try:
+            file = self.find(name, kind)
+        except TesseraError:
+            file = None
+        if file is not None and self.sha256(file) == sha256:
+            return file
+        for other in self.list(kind):
+            if self.sha256(other) == sha256:
+                return other
+        if file is not None:
+            raise MissingModel(
+                f"The file of model {name!r} has changed since it was chosen.", remedy="Run load_model again."
+            )
+        raise self._missing(name, kind)
+
+    def sha256(self, file: ModelFile) -> str:
+        """Content hash: of the file, or over the names and hashes of a folder's weights and configurations."""
+        if file.layout == "single_file":
+            return self._memo.sha256(file.path)
+        lines = [f"{rel} {self._memo.sha256(path)}\n" for rel, path in counted(file.path)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def _every(self, kind: Kind) -> Iterator[ModelFile]:
+        for folder in self.folders:
+            if kind == "model":
+                yield from self._starter(folder / "starter")
+            for sub in FOLDERS[kind]:
+                yield from self._scan(folder / sub, kind, folder.name)
+
+    def _starter(self, folder: Path) -> Iterator[ModelFile]:
+        """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if is_diffusers(path) and self._inside(path):
+                    name = "starter" if path.name == "base" else f"starter-{path.name}"
+                    yield ModelFile(name, "model", path, "diffusers", size_of(path), "comes with Tessera")
+
+    def _scan(self, top: Path, kind: Kind, source: str) -> Iterator[ModelFile]:
+        for path in walk(top):
+            name = path.relative_to(top).as_posix()
+            if path.is_dir():
+                if self._inside(path):
+                    yield ModelFile(name, kind, path, "diffusers", size_of(path), f"{source}/{top.name}")
+            elif path.suffix.lower() == SAFE and self._inside(path):
+                size = path.stat().st_size
+                yield ModelFile(name[: -len(SAFE)], kind, path, "single_file", size, f"{source}/{top.name}")
+
+    def _inside(self, path: Path) -> bool:
+        """Whether the content lies in a configured folder: a link that leads out of all of them is not followed."""
+        roots = [str(root.resolve()) + os.sep for root in (*self.folders, self.hub)]
+        files = [path] if path.is_file() else [path, *(file for _, file in counted(path))]
+        return all(str(file.resolve()).startswith(tuple(roots)) for file in files)
+
+    def _in_hub(self, name: str, kind: Kind) -> ModelFile | None:
+        if kind != "model" or name.count("/") != 1:
+            return None
+        return next((file for file in self._hub_models(name) if file.name == name), None)
+
+    def _hub_models(self, name: str = "") -> Iterator[ModelFile]:
+        """Snapshots in the local Hugging Face cache, read from its folders; nothing is fetched."""
+        pattern = f"models--{name.replace('/', '--')}" if name else "models--*--*"
+        for repo in sorted(self.hub.glob(pattern)) if self.hub.is_dir() else ():
+            snapshot = latest(repo)
+            if snapshot is not None and is_diffusers(snapshot) and has_weights(snapshot) and self._inside(snapshot):
+                hub_id = repo.name.removeprefix("models--").replace("--", "/")
+                yield ModelFile(hub_id, "model", snapshot, "diffusers", size_of(snapshot), "Hugging Face cache")
+
+    def _pickles(self, kind: Kind, name: str) -> Iterator[Path]:
+        for folder in self.folders:
+            for sub in FOLDERS[kind]:
+                for ending in UNSAFE:
+                    if (path := folder / sub / (name + ending)).is_file():
+                        yield path
+
+    def _missing(self, name: str, kind: Kind) -> MissingModel:
+        names = [file.name for file in self.list(kind)]
+        near = difflib.get_close_matches(name, names, 3, 0.5) or names[:5]
+        have = f" Here are: {', '.join(near)}." if near else ""
+        known = KNOWN.get(ALSO.get(name.removesuffix(SAFE), name.removesuffix(SAFE)))
+        if known is not None:
+            remedy = (
+                f"It comes from huggingface.co/{known.hub}, file {known.file}, {known.bytes / 1e9:.1f} GB, licence "
+                f"{known.licence}. Download it and put it into models/{FOLDERS[kind][0]} as "
+                f"{name.split('/')[-1].removesuffix(SAFE)}{SAFE}.{have}"
+            )
+        elif name.count("/") == 1 and kind == "model":
+            remedy = (
+                f"It is not in the local Hugging Face cache. Run `hf download {name}`; the size stands on its page, "
+                f"huggingface.co/{name}.{have}"
+            )
+        else:
+            remedy = f"Put {name.removesuffix(SAFE)}{SAFE} into models/{FOLDERS[kind][0]}.{have}"
+        return MissingModel(f"There is no {kind} named {name!r} on this machine.", remedy=remedy)
+
+
+class Memo:
+    """File hashes, remembered by place, size and time of change, so that big files are read once."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[int, int, str]] | None = None
+
+    def sha256(self, path: Path) -> str:
+        stat = path.stat()
+        place = str(path.resolve())
+        with self._lock:
+            size, changed, found = self._read().get(place, (0, 0, ""))
+        if found and (size, changed) == (stat.st_size, stat.st_mtime_ns):
+            return found
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        with self._lock:
+            self._read()[place] = (stat.st_size, stat.st_mtime_ns, found)
+            self._write()
+        return found
+
+    def _read(self) -> dict[str, tuple[int, int, str]]:
+        if self._known is None:
+            try:
+                self._known = msgspec.json.decode(
+                    self._file.read_bytes() if self._file else b"{}", type=dict[str, tuple[int, int, str]]
+                )
+            except (OSError, msgspec.DecodeError):  # a lost memo costs a second reading, nothing else
+                self._known = {}
+        return self._known
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._file.with_suffix(f".{os.getpid()}.tmp")
+            draft.write_bytes(msgspec.json.encode(self._known))
+            draft.replace(self._file)
+        except OSError:  # a full or read-only disk: the hash is still right
+            return
+
+
+current: ContextVar[Models | None] = ContextVar("models", default=None)
+"""The models of the engine that runs this node."""
+
+
+def models() -> Models:
+    """The models of the engine that runs here; outside one, those of the settings."""
+    return current.get() or default_models()
+
+
+@cache
+def default_models() -> Models:
+    return Models([ROOT / "models"])
+
+
+def check_name(name: str) -> None:
+    """Raise BadInput unless this is a plain name, at most in sub-folders."""
+    bad = (
+        not name
+        or len(name) > 200
+        or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:|^~", name)
+        or any(part in ("", ".", "..") for part in name.split("/"))
+    )
+    if bad:
+        raise BadInput("model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names.")
+
+
+def unsafe(name: str) -> UnsafeModel:
+    ending = next((e for e in UNSAFE if name.lower().endswith(e)), "")
+    stem = name[: len(name) - len(ending)]
+    return UnsafeModel(
+        f"Model {name!r} is a pickle ({ending or 'not safetensors'}), which can run any code when it is loaded.",
+        remedy=f"Get or convert it to {stem.split('/')[-1]}{SAFE} and use that.",
+    )
+
+
+def header(path: Path) -> dict[str, Any]:
+    """Names, types and shapes of the tensors in a safetensors file; its weights are not read."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= size <= min(HEADER_LIMIT, path.stat().st_size - 8):
+            raise UnsafeModel(f"{path.name} is not a safetensors file.", remedy="Get the file again.")
+        try:
+            found = json.loads(stream.read(size))
+        except ValueError:
+            raise UnsafeModel(f"{path.name} is not a safetensors file.", remedy="Get the file again.") from None
+    found.pop("__metadata__", None)
+    return dict(found)
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The safetensors files of one part of a model, without a second precision of the same weights."""
+    files = sorted(folder.glob(f"*{SAFE}"))
+    plain = [file for file in files if not variant(file)]
+    return plain or files
+
+
+def variant(file: Path) -> str:
+    """`fp16` of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`."""
+    found = re.search(r"\.(fp16|bf16|non_ema|fp16-\d+-of-\d+)\.safetensors$", file.name)
+    return found.group(1).split("-")[0] if found else ""
+
+
+def counted(folder: Path) -> list[tuple[str, Path]]:
+    """The files that make a folder's content, by relative name."""
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in COUNTED and path.is_file()]
+    return sorted((path.relative_to(folder).as_posix(), path) for path in files)
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for _, path in counted(folder))
+
+
+def is_diffusers(path: Path) -> bool:
+    return (path / "model_index.json").is_file() or (path / "config.json").is_file()
+
+
+def has_weights(folder: Path) -> bool:
+    return any(path.suffix.lower() == SAFE for _, path in counted(folder))
+
+
+def walk(top: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Files and diffusers folders below, in order of name; what is hidden is left out."""
+    if not top.is_dir() or depth < 0:
+        return
+    for path in sorted(top.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_file() or is_diffusers(path):
+            yield path
+        elif path.is_dir():
+            yield from walk(path, depth - 1)
+
+
+def hub_cache() -> Path:
+    """The local Hugging Face cache, where its own tools keep it."""
+    if found := os.environ.get("HF_HUB_CACHE"):
+        return Path(found).expanduser()
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    return Path(home).expanduser() / "hub"
+
+
+def latest(repo: Path) -> Path | None:
+    """The snapshot that `main` names, or the newest."""
+    try:
+        named = repo / "snapshots" / (repo / "refs" / "main").read_text("ascii").strip()
+        if named.parent == repo / "snapshots" and named.is_dir():
+            return named
+    except (OSError, UnicodeDecodeError):
+        pass
+    snapshots: Iterable[Path] = (repo / "snapshots").glob("*")
+    return max(snapshots, key=lambda path: path.stat().st_mtime, default=None)

@@ -1,0 +1,125 @@
+"""Plan: what a run evaluates, as data. Nothing in it depends on the document's layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from engine.digest import digest, key_prefix
+from engine.errors import Problem
+from engine.ports import ARTIFACT, Class, Either, ListOf, Piece, PortType
+from engine.registry import Entry
+from engine.wires import Fit
+
+# What feeds an input of a planned step.
+
+
+class Const(Struct, gc=False):
+    """A typed-in value, already converted."""
+
+    value: Any
+    digest: bytes = b""
+
+
+class From(Struct, gc=False, frozen=True):
+    """An output of an earlier step of the same plan."""
+
+    step: int
+    port: int
+    how: Fit = "as is"
+    widen: bool = False
+    """Whole numbers become floats on the way."""
+
+
+class Handed(Struct, gc=False, frozen=True):
+    """A value handed in by the caller of a piece of graph."""
+
+    index: int
+    how: Fit = "as is"
+    widen: bool = False
+
+
+class Branch(Struct, frozen=True):
+    """A wire that is computed only when the node awaits it."""
+
+    source: From | Handed
+
+
+class Body(Struct, frozen=True):
+    """A closed piece of graph; `captured` are the values it needs from around it."""
+
+    plan: Plan
+    captured: tuple[From | Handed, ...]
+
+
+Source = Const | From | Handed | Branch | Body
+
+
+class Shape:
+    """A node as the planner and the run use it: looked up once, not per step."""
+
+    __slots__ = ("artifacts", "defaults", "eager", "entry", "inputs", "names", "outputs", "single", "spec")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.spec = entry.spec
+        self.inputs = {p.name: p for p in self.spec.inputs}
+        self.names = tuple(self.inputs)
+        self.eager = tuple(not isinstance(p.type, Piece) for p in self.spec.inputs)
+        self.outputs = {p.name: i for i, p in enumerate(self.spec.outputs)}
+        self.single = self.spec.outputs[:1] == self.spec.outputs and self.names_single()
+        self.defaults = {
+            p.name: Const(p.default, digest(p.default)) for p in self.spec.inputs if p.default is not UNSET
+        }
+        self.artifacts = frozenset(p.name for p in self.spec.inputs if holds_artifact(p.type))
+
+    def names_single(self) -> bool:
+        """One port called `out`: the function returns the value itself, not a tuple of fields."""
+        return len(self.spec.outputs) == 1 and self.spec.outputs[0].name == "out"
+
+    def prefix(self, epoch: str) -> bytes:
+        """The part of its call keys that is the same for every call; `epoch` as in DESIGN of keys."""
+        eager = tuple(n for n, e in zip(self.names, self.eager, strict=True) if e)
+        return key_prefix(self.spec.id, self.spec.version, eager, f"{self.entry.epoch}|{epoch}")
+
+
+class PlanStep(Struct):
+    """One step, ready to run."""
+
+    id: str
+    shape: Shape
+    sources: tuple[Source, ...]
+    """One per input, in the order of the node's ports."""
+    maps: tuple[int, ...]
+    """Inputs whose lists are gone through item by item."""
+    needs: tuple[int, ...]
+    """Steps that must be done before this one starts."""
+    types: tuple[PortType, ...]
+    """Of the outputs, with variables filled in."""
+
+
+class Plan(Struct):
+    """What to run, in an order that works; nothing in it depends on the document's names or layout."""
+
+    steps: tuple[PlanStep, ...]
+    targets: tuple[int, ...]
+    outputs: dict[str, From | Handed | Const]
+    types: dict[str, PortType]
+    """Of the named outputs."""
+    warnings: tuple[Problem, ...] = ()
+    takes: int = 0
+    """How many values a piece of graph is called with, not counting captured ones."""
+    packs: frozenset[str] = frozenset()
+
+
+def holds_artifact(t: PortType) -> bool:
+    match t:
+        case Class(ancestry=ancestry):
+            return ARTIFACT in ancestry
+        case ListOf(item=item):
+            return holds_artifact(item)
+        case Either(options=options):
+            return any(holds_artifact(o) for o in options)
+        case _:
+            return False

@@ -1,0 +1,350 @@
+"""The workflow format: read, check its form, upgrade old steps, write it back byte for byte."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.errors import Invalid, Problem, TooLarge, shown
+from engine.node import NAME, NodeSpec
+from engine.ports import JsonValue
+from engine.types import MAX_SEED
+
+FORMAT = 1
+DOCUMENT_LIMIT = 16 * 1024**2
+DEPTH_LIMIT = 64
+STEP_LIMIT = 50_000
+CALL_LIMIT = 1_000_000
+
+Off = Literal["", "mute", "bypass"]
+Raw = dict[str, Any]
+
+
+class Step(Struct, omit_defaults=True):
+    """One node on the canvas: the values typed into it and the wires that feed it."""
+
+    node: str
+    version: int = 0
+    """Of the node when the step was saved; 0 means the current one."""
+    values: dict[str, JsonValue] = field(default_factory=dict)
+    wires: dict[str, str] = field(default_factory=dict)
+    """Input name to "step.output", or to "#group" for a piece of graph."""
+    off: Off = ""
+
+
+class NamedInput(Struct, omit_defaults=True):
+    """An input of the whole: where it goes, and how a form calls it."""
+
+    to: list[str]
+    title: str = ""
+    help: str = ""
+
+
+class Group(Struct, omit_defaults=True):
+    """Steps that are used as one node, or handed to a node as a piece of graph."""
+
+    steps: dict[str, Step]
+    inputs: dict[str, NamedInput] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+
+
+class Pinned(Struct, omit_defaults=True):
+    """A saved workflow that this one uses as a node."""
+
+    digest: str = ""
+    document: Raw | None = None
+    """Put in when a run is queued, so that a job never changes under its feet."""
+
+
+class Needs(Struct, omit_defaults=True):
+    """What the workflow needs from elsewhere."""
+
+    models: dict[str, Any] = field(default_factory=dict)
+    packs: dict[str, Any] = field(default_factory=dict)
+    workflows: dict[str, Pinned] = field(default_factory=dict)
+
+
+class Workflow(Struct, omit_defaults=True):
+    """A whole document. Fields the engine does not know stay in the document it was read from."""
+
+    steps: dict[str, Step]
+    tessera: int = FORMAT
+    title: str = ""
+    groups: dict[str, Group] = field(default_factory=dict)
+    inputs: dict[str, NamedInput] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    needs: Needs = field(default_factory=Needs)
+
+
+def parse(document: bytes | str | Raw, *, limit: int = DOCUMENT_LIMIT) -> Workflow:
+    """Read a workflow, or raise Invalid with every problem of its form."""
+    return shape(document if isinstance(document, dict) else read(document, limit=limit))
+
+
+def read(document: bytes | str, *, limit: int = DOCUMENT_LIMIT) -> Raw:
+    """The document as plain data; duplicate keys, NaN and numbers a browser cannot hold are refused."""
+    data = document.encode() if isinstance(document, str) else document
+    if len(data) > limit:
+        raise TooLarge(f"The document has {len(data):,} bytes; {limit:,} are allowed.")
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Invalid(
+            [Problem("not_json", got=shown(str(error)), remedy="Send one valid JSON document.")]
+        ) from None
+    if not isinstance(raw, dict):
+        raise Invalid([Problem("not_a_workflow", got=shown(raw), want="an object with `steps`")])
+    keys, problem = survey(raw)
+    if problem is not None:
+        raise Invalid([problem])
+    if keys != STRINGS.sub(b"", data).count(b":"):
+        raise Invalid([Problem("duplicate_key", got=duplicate(data), remedy="Keep one of the two.")])
+    return raw
+
+
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def survey(raw: Raw) -> tuple[int, Problem | None]:
+    """How many keys there are in all, and the first thing that JSON allows and we do not."""
+    keys = 0
+    level: list[Any] = [raw]
+    for _ in range(DEPTH_LIMIT):
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                keys += len(item)
+                below.extend(v for v in item.values() if type(v) in NESTED)
+            elif type(item) is list:
+                below.extend(v for v in item if type(v) in NESTED)
+            elif type(item) is int and abs(item) > MAX_SEED:
+                return keys, Problem("number_too_large", got=str(item)[:40], want=f"at most {MAX_SEED}")
+        if not below:
+            return keys, None
+        level = below
+    return keys, Problem("too_deep", want=f"at most {DEPTH_LIMIT} levels")
+
+
+NESTED = (dict, list, int)
+
+
+def duplicate(data: bytes) -> str:
+    """The first key that stands twice in one object."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [key for key, _ in pairs]
+        found.extend(name for i, name in enumerate(names) if name in names[:i])
+
+    json.loads(data, object_pairs_hook=look)
+    return found[0] if found else "a key"
+
+
+def shape(raw: Raw) -> Workflow:
+    """Plain data as a Workflow, or all problems of its form at once."""
+    try:
+        workflow = msgspec.convert(raw, Workflow)
+    except msgspec.ValidationError as error:
+        raise Invalid(malformed(raw, str(error))) from None
+    if problems := form_problems(workflow):
+        raise Invalid(problems)
+    return workflow
+
+
+def malformed(raw: Raw, message: str) -> list[Problem]:
+    """Each malformed part by its name; msgspec itself reports only the first and hides dictionary keys."""
+    problems: list[Problem] = []
+    parts: tuple[tuple[str, type], ...] = (("steps", Step), ("groups", Group), ("inputs", NamedInput))
+    for section, kind in parts:
+        if not isinstance(entries := raw.get(section, {}), dict):
+            problems.append(Problem("malformed", input=section, got=shown(entries), want="an object"))
+            continue
+        for name, entry in entries.items():
+            try:
+                msgspec.convert(entry, kind)
+            except msgspec.ValidationError as error:
+                problems.append(Problem("malformed", step=name, got=str(error)))
+    return problems or [Problem("malformed", got=message, want='{"tessera": 1, "steps": {…}}')]
+
+
+def form_problems(workflow: Workflow) -> list[Problem]:
+    problems: list[Problem] = []
+    if workflow.tessera != FORMAT:
+        remedy = "Update Tessera, or save the workflow from an older one."
+        problems.append(
+            Problem("unknown_format", input="tessera", got=str(workflow.tessera), want="1", remedy=remedy)
+        )
+    count = len(workflow.steps) + sum(len(g.steps) for g in workflow.groups.values())
+    if count > STEP_LIMIT:
+        problems.append(Problem("too_many_steps", got=f"{count:,}", want=f"at most {STEP_LIMIT:,}"))
+    groups: Iterable[Workflow | Group] = (workflow, *workflow.groups.values())
+    match = NAME.fullmatch
+    for part in groups:
+        for names in (part.steps, part.inputs, part.outputs):
+            problems += [bad_name(name) for name in names if not match(name)]
+    problems += [bad_name(name) for name in workflow.groups if not match(name)]
+    return problems
+
+
+def bad_name(name: str) -> Problem:
+    return Problem(
+        "bad_name", step=shown(name), want="letters, digits, _ and -, not starting with a digit, at most 64"
+    )
+
+
+def canonical(raw: Raw) -> bytes:
+    """The one way a document is written: key order kept, two spaces, LF, numbers as ECMAScript prints them."""
+    parts: list[str] = []
+    write(raw, "\n", parts.append)
+    return ("".join(parts) + "\n").encode("utf-8", "surrogatepass")
+
+
+def write(value: Any, indent: str, put: Callable[[str], None]) -> None:
+    if isinstance(value, dict) and value:
+        inner = indent + "  "
+        for i, (key, item) in enumerate(value.items()):
+            put(("," if i else "{") + inner + quoted(key) + ": ")
+            write(item, inner, put)
+        put(indent + "}")
+    elif isinstance(value, list) and value:
+        inner = indent + "  "
+        for i, item in enumerate(value):
+            put(("," if i else "[") + inner)
+            write(item, inner, put)
+        put(indent + "]")
+    else:
+        put(scalar(value))
+
+
+def scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, float):
+        return ecmascript(value)
+    return json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    plain = json.dumps(text, ensure_ascii=False)
+    return SURROGATE.sub(lambda m: f"\\u{ord(m[0]):04x}", plain)
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def ecmascript(number: float) -> str:
+    """A float as `Number.prototype.toString` of ECMA-262 prints it."""
+    if not math.isfinite(number):
+        raise Invalid([Problem("not_finite", got=str(number), want="a finite number")])
+    if number == int(number) and abs(number) < 1e21:
+        return str(int(number))
+    digits, _, exponent = repr(number).partition("e")
+    if not exponent:
+        return digits
+    power = int(exponent)
+    if -7 <= power < 0:
+        sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+        return f"{sign}0.{'0' * (-power - 1)}{mantissa.replace('.', '')}"
+    return f"{digits}e{'+' if power > 0 else '-'}{abs(power)}"
+
+
+def upgrade(step: Step, spec: NodeSpec) -> Step:
+    """The step as the current version of its node would have saved it."""
+    if not step.version or step.version >= spec.version or not spec.upgrades:
+        return step
+    values, wires = dict(step.values), dict(step.wires)
+    for change in spec.upgrades:
+        if change.to <= step.version:
+            continue
+        for side in (values, wires):
+            for name in change.drop:
+                side.pop(name, None)
+            rename(side, change.rename)
+        for name, default in change.default.items():
+            if name not in values and name not in wires:
+                values[name] = default
+    return Step(step.node, spec.version, values, wires, step.off)
+
+
+def rename(side: dict[str, Any], names: Mapping[str, str]) -> None:
+    for old, new in names.items():
+        if old in side:
+            side[new] = side.pop(old)
+
+
+def renamed_output(port: str, version: int, spec: NodeSpec) -> str:
+    """The present name of an output that a step of an older version calls `port`."""
+    if version and version < spec.version:
+        for change in spec.upgrades:
+            if change.to > version:
+                port = change.outputs.get(port, port)
+    return port
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """A remedy naming what comes closest, or what there is."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, count, 0.5)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"There is: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}." if names else ""
+
+
+SeedSource = Callable[[], int]
+
+
+def settle_seeds(
+    workflow: Workflow,
+    inputs: Mapping[str, JsonValue],
+    specs: Callable[[str], NodeSpec | None],
+    *,
+    draw: SeedSource,
+    offset: int = 0,
+) -> tuple[dict[tuple[str, str], int], dict[str, JsonValue]]:
+    """Replace `"random"` seeds by drawn ones and add `offset` to every seed that was typed in.
+
+    Returns the new values of top-level steps by (step, input), and the new inputs.
+    """
+    changed: dict[tuple[str, str], int] = {}
+    settled = dict(inputs)
+    seeds = {
+        (name, port.name)
+        for name, step in workflow.steps.items()
+        if (spec := specs(step.node)) is not None
+        for port in spec.inputs
+        if port.ui.get("x-widget") == "seed"
+    }
+    named: set[tuple[str, str]] = set()
+    for name, target in workflow.inputs.items():
+        hits = {place for to in target.to if (place := split(to)) in seeds}
+        if not hits or name not in inputs:
+            continue
+        named |= hits
+        settled[name] = moved_seed(inputs[name], draw, offset)
+    for step, port in seeds - named:
+        value = workflow.steps[step].values.get(port)
+        if value is not None and port not in workflow.steps[step].wires:
+            new = moved_seed(value, draw, offset)
+            if new != value and type(new) is int:
+                changed[step, port] = new
+    return changed, settled
+
+
+def moved_seed(value: JsonValue, draw: SeedSource, offset: int) -> JsonValue:
+    if value == "random":
+        value = draw()
+    return (value + offset) % (MAX_SEED + 1) if type(value) is int and offset else value
+
+
+def split(wire: str) -> tuple[str, str]:
+    """A wire's step and port."""
+    step, _, port = wire.rpartition(".")
+    return step, port

@@ -1,0 +1,57 @@
+"""The few pages that exist before the editor: what this is, how to call it, and where to log in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+from aiohttp import web
+
+from web.route import Route
+
+HTML = Path(__file__).parent / "html"
+POLICY = "default-src 'none'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+async def home(request: web.Request) -> web.StreamResponse:
+    """Say that Tessera is running, and where to go on."""
+    return page("home")
+
+
+async def docs(request: web.Request) -> web.StreamResponse:
+    """Show every operation, and let one try it."""
+    return page("docs")
+
+
+def login_page() -> web.Response:
+    """Ask a person for the access token."""
+    return page("login", status=401)
+
+
+def page(name: str, status: int = 200) -> web.Response:
+    text, policy = source(name)
+    return web.Response(
+        status=status, text=text, content_type="text/html", headers={"Content-Security-Policy": policy}
+    )
+
+
+@cache
+def source(name: str) -> tuple[str, str]:
+    """A page, and the policy under which nothing but its own script and style runs."""
+    text = (HTML / f"{name}.html").read_text("utf-8")
+    scripts = " ".join(hashed(part) for part in re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
+    styles = " ".join(hashed(part) for part in re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
+    return text, f"{POLICY}; script-src {scripts or chr(39) + 'none' + chr(39)}; style-src {styles}"
+
+
+def hashed(part: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
+
+
+ROUTES = (
+    Route("GET", "/", home, "pages", media="text/html"),
+    Route("GET", "/docs", docs, "pages", media="text/html"),
+)
