@@ -49,7 +49,9 @@ def describe(hint: Any, classes: dict[str, type[Value]], place: str) -> PortType
 def describe_menu(options: tuple[Any, ...], place: str) -> PortType:
     plain = tuple(o for o in options if o is not None)
     if any(type(o) not in (str, int, bool) for o in plain):
-        raise BadDeclaration(f"{place}: a menu of {options}.", remedy="Use words, whole numbers or truth values.")
+        raise BadDeclaration(
+            f"{place}: a menu of {options}.", remedy="Use words, whole numbers or truth values."
+        )
     menu = Menu(plain)
     return menu if plain == options else Either((menu, Nothing()))
 
@@ -66,7 +68,9 @@ def describe_list(hint: Any, classes: dict[str, type[Value]], place: str) -> Por
 def describe_variable(hint: TypeVar, classes: dict[str, type[Value]], place: str) -> PortType:
     """A type variable with what its bound or its constraints let it stand for."""
     allowed = [hint.__bound__] if hint.__bound__ is not None else list(hint.__constraints__)
-    return Var(hint.__name__, either([describe(a, classes, place) for a in allowed], place) if allowed else None)
+    return Var(
+        hint.__name__, either([describe(a, classes, place) for a in allowed], place) if allowed else None
+    )
 
 
 def describe_annotated(args: tuple[Any, ...], classes: dict[str, type[Value]], place: str) -> PortType:
@@ -80,7 +84,9 @@ def describe_annotated(args: tuple[Any, ...], classes: dict[str, type[Value]], p
     if not limits:
         return base
     if not isinstance(base, Scalar):
-        raise BadDeclaration(f"{place}: limits on {ports.words(base)}.", remedy="Put them on a number or text.")
+        raise BadDeclaration(
+            f"{place}: limits on {ports.words(base)}.", remedy="Put them on a number or text."
+        )
     limited = msgspec.structs.replace(base, **limits)
     try:
         msgspec.inspect.type_info(ports.python(limited))

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.msgpack import Ext
 
+from engine.annotations import type_name
 from engine.digest import is_array, is_plain
 from engine.errors import Damaged, NotFound
 from engine.media import dimensions, sniff
-from engine.node import type_name
 from engine.pictures import PNG, is_8_bit, picture, picture_bytes, png, png_pixels
 from engine.types import Image, Value
 
@@ -54,8 +54,8 @@ def encode(value: Any) -> Encoded:
 def decode(data: bytes, classes: Mapping[str, type[Value]]) -> Any:
     """The value that was encoded; arrays are read-only and lie inside `data`.
 
-    `classes` are the Values that may be built, by their port type's name: NotFound for any other, and Damaged for
-    bytes that `encode` did not write.
+    `classes` are the Values that may be built, by their port type's name: NotFound for any other, and Damaged
+    for bytes that `encode` did not write.
     """
     try:
         if data.startswith(PNG):
@@ -147,7 +147,8 @@ class Writer:
         import numpy as np
 
         if not is_plain(array):
-            raise TypeError(f"a {type(array).__name__} of {array.dtype} has no encoding; use plain numbers or text")
+            kind = f"{type(array).__name__} of {array.dtype}"
+            raise TypeError(f"a {kind} has no encoding; return a plain array of numbers or text")
         data = np.ascontiguousarray(array)
         offset = self.size
         if data.nbytes:

@@ -230,7 +230,7 @@ class Compile:
             return "as is"
         how = fit(kind, port.type, bound)
         if how is None:
-            entry = self.shapes.registry.conversion(kind, port.type)
+            entry = self.shapes.registry.conversion(kind, substitute(port.type, bound))
             if entry is None:
                 feed = flat.feeds[port.name]
                 got = (

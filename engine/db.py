@@ -52,7 +52,9 @@ class Newer(TesseraError):
 class Writing(sqlite_utils.Database):
     """The database as a write function sees it."""
 
-    said: list[Any]
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        super().__init__(conn, execute_plugins=False)
+        self.said: list[Any] = []
 
     def tell(self, item: object) -> None:
         """Give this to every listener once the write is committed; never if it is not."""
@@ -127,7 +129,7 @@ class Database:
     def _open(self, migrations: tuple[Migration, ...]) -> None:
         try:
             check(self.path)
-            self._write_db = Writing(connect(self.path), execute_plugins=False)
+            self._write_db = Writing(connect(self.path))
             try:
                 migrate(self._write_db, self.path.name, migrations)
                 self._write_db.execute("PRAGMA journal_mode = WAL")
@@ -145,10 +147,9 @@ class Database:
         self._write_db.close()  # the last one out, which folds the log into the file
 
     def _read(self, fn: Callable[[sqlite_utils.Database], T]) -> T:
-        # In a transaction of its own: a cursor left open would otherwise pin an old view for later reads.
-        self._read_db.execute("BEGIN")
+        self._read_db.execute("BEGIN")  # so that all its statements see the same
         try:
-            return fn(self._read_db)
+            return fetched(fn(self._read_db))
         except sqlite3.Error as error:
             raise explained(error, self.path) from error
         finally:
@@ -241,6 +242,13 @@ def transact(db: Writing, batch: list[Waiting]) -> None:
             waiting.failed = error
         execute("RELEASE one")
     execute("COMMIT")
+
+
+def fetched(result: T) -> T:
+    if isinstance(result, sqlite3.Cursor):
+        result.close()  # left open it would pin today's view for every later read
+        raise TypeError("fetch the rows inside the function; a cursor cannot leave it")
+    return result
 
 
 def connect(path: Path) -> sqlite3.Connection:

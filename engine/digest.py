@@ -64,8 +64,8 @@ def digest_of_dict(value: dict[str, Any]) -> bytes:
 def digest_of_value(value: Value) -> bytes:
     """By class and by the fields that make its content, in order."""
     fields = [digest(getattr(value, name)) for name in value.content or value.__struct_fields__]
-    kind = type(value)
-    return _blake(b"v" + digest_of_class(kind.__module__, kind.__qualname__) + b"".join(fields), digest_size=SIZE).digest()
+    kind = digest_of_class(type(value).__module__, type(value).__qualname__)
+    return _blake(b"v" + kind + b"".join(fields), digest_size=SIZE).digest()
 
 
 @lru_cache(maxsize=1024)
@@ -80,8 +80,10 @@ def is_array(value: Any) -> bool:
 
 
 def is_plain(array: Any) -> bool:
-    """Whether dtype, shape and items say all: no objects, records (their names are lost), masks, or padded long floats."""
-    return type(array).__name__ in ("ndarray", "memmap") and array.dtype.kind in "biufcSUmM" and array.dtype.char not in "gG"
+    """Whether item type, shape and items say all: no objects, no masks, no records, no padded long floats."""
+    items = array.dtype
+    known = items.kind in "biufcSUmM" and items.char not in "gG"
+    return known and type(array).__name__ in ("ndarray", "memmap")
 
 
 def digest_of_array(array: Any) -> bytes:
@@ -89,11 +91,12 @@ def digest_of_array(array: Any) -> bytes:
     import numpy as np
 
     if not is_plain(array):
-        raise TypeError(f"a {type(array).__name__} of {array.dtype} has no digest; return a plain array of numbers or text")
+        kind = f"{type(array).__name__} of {array.dtype}"
+        raise TypeError(f"a {kind} has no digest; return a plain array of numbers or text")
     data = np.ascontiguousarray(array)
     if data.dtype.str[0] == ">":
         data = data.astype(data.dtype.newbyteorder("<"))
-    hasher = _blake(b"a" + data.dtype.str.encode() + repr(tuple(array.shape)).encode() + b":", digest_size=SIZE)
+    hasher = _blake(f"a{data.dtype.str}{tuple(array.shape)}:".encode(), digest_size=SIZE)
     if data.nbytes:
         hasher.update(data.reshape(-1).view(np.uint8).data)
     return hasher.digest()

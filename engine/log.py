@@ -50,12 +50,15 @@ class Log:
         self, after: int = 0, *, owner: str | None = None, job: str = "", limit: int = 1000
     ) -> list[Event]:
         """Events after a sequence number, oldest first; an owner's come with those that concern everybody."""
-        where, values = ["seq > ?"], [after]
+        where = "seq > ?"
+        values: list[Any] = [after]
         if owner is not None:
-            where, values = [*where, "owner IN (?, '')"], [*values, owner]
+            where += " AND owner IN (?, '')"
+            values.append(owner)
         if job:
-            where, values = [*where, "job = ?"], [*values, job]
-        sql = f"SELECT seq, at, kind, owner, job, data FROM events WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
+            where += " AND job = ? AND job != ''"  # the second lets SQLite see that its partial index will do
+            values.append(job)
+        sql = f"SELECT seq, at, kind, owner, job, data FROM events WHERE {where} ORDER BY seq LIMIT ?"
         return await self._db.read(lambda db: [event_of(row) for row in db.execute(sql, [*values, limit])])
 
     def listen(self, hear: Hear) -> None:

@@ -1,4 +1,4 @@
-"""What a file is and how large its picture is, by its first bytes: in plain Python, so that the server may ask."""
+"""What a file is, and how large its picture: by its bytes, in plain Python, so that the server may ask."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PREFIXES = (
     (b"ID3", "audio/mpeg"),
 )
 RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-VIDEO = {b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"MSNV", b"dash", b"f4v "}
+VIDEO = frozenset(b"isom iso2 iso4 iso5 iso6 mp41 mp42 avc1 MSNV dash".split()) | {b"M4V ", b"f4v "}
 BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 HEADER_LIMIT = 100_000_000
 """The longest header that safetensors allows."""

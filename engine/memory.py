@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from engine.config import Settings
-from engine.errors import BadDeclaration, MissingModel, OutOfMemory
+from engine.errors import MissingModel, OutOfMemory
 from engine.models import ModelFile, Models, header, models, weights_of
 from engine.types import Model
 
@@ -42,7 +42,7 @@ class Loader(Struct, frozen=True):
 
 
 def loader(part: type[Model], family: str, *, folder: str = "", prefix: str = "") -> Callable[[Fn], Fn]:
-    """Declare a function (file, ref, device, dtype) → value as the way to load a part of a family's models."""
+    """Declare a function (file, ref, device, dtype) → value as what loads a part of a family's models."""
 
     def declare(fn: Fn) -> Fn:
         fn.__dict__["__loader__"] = Loader(part, family, folder, prefix)
@@ -65,9 +65,9 @@ class Held(Struct, frozen=True):
 class Entry:
     """A resident, or one that is being loaded."""
 
-    def __init__(self, ref: Model, size: int) -> None:
+    def __init__(self, ref: Model) -> None:
         self.ref = ref
-        self.bytes = size
+        self.bytes = 0
         self.value: Any = None
         self.ready = False
         self.pins = 1
@@ -78,8 +78,8 @@ class Entry:
 class Residency:
     """Keeps the most valuable weights in memory, under a hard cap. Safe to use from many threads.
 
-    Which goes first is decided by GreedyDual-Size: worth is the seconds of loading saved per byte, on top of a
-    floor that rises with every eviction, so what is not used sinks.
+    Which goes first is decided by GreedyDual-Size: worth is the seconds of loading saved per byte, on top
+    of a floor that rises with every eviction, so what is not used sinks.
     """
 
     def __init__(
@@ -95,7 +95,9 @@ class Residency:
         self.device = device
         self.dtype = dtype_on(device, dtype)
         self.limit = limit_bytes or default_limit(device)
-        self._loaders = {(one.part, one.family): (one, fn) for fn in loaders for one in [fn.__dict__["__loader__"]]}
+        self._loaders = {
+            (one.part, one.family): (one, fn) for fn in loaders for one in [fn.__dict__["__loader__"]]
+        }
         self._entries: dict[tuple[object, ...], Entry] = {}
         self._changed = threading.Condition()
         self._floor = 0.0
@@ -146,37 +148,41 @@ class Residency:
             while (entry := self._entries.get(key)) is not None:
                 if entry.ready:
                     entry.pins += 1
-                    entry.worth = self._floor + entry.seconds / max(entry.bytes, 1)
+                    self._value(entry)
                     return entry
-                self._changed.wait()
-            about, fn = self._loader(ref)
-            file = self.models.locate(ref.name, ref.sha256)
-            entry = Entry(ref, estimate(file, about, dtype))
-            self._make_room(entry.bytes)
-            self._entries[key] = entry
+                self._changed.wait()  # somebody else is loading it
+            entry = self._entries[key] = Entry(ref)
         try:
-            self._load(entry, lambda: fn(file, ref, self.device, dtype))
+            self._load(entry, dtype)
         except BaseException:
             with self._changed:
-                self._entries.pop(key, None)
+                del self._entries[key]
                 self._changed.notify_all()
             release(self.device)
             raise
         return entry
 
-    def _load(self, entry: Entry, load: Callable[[], Any]) -> None:
+    def _load(self, entry: Entry, dtype: str) -> None:
+        about, load = self._loader(entry.ref)
+        file = self.models.locate(entry.ref.name, entry.ref.sha256)
+        self._reserve(entry, estimate(file, about, dtype))
         started = time.perf_counter()
-        value = load()
+        entry.value = load(file, entry.ref, self.device, dtype)
+        entry.seconds = time.perf_counter() - started
+        self._reserve(entry, bytes_of(entry.value))
         with self._changed:
-            entry.value = value
-            entry.seconds = time.perf_counter() - started
-            more = bytes_of(value) - entry.bytes
-            self._make_room(more)
-            entry.bytes += more
-            entry.worth = self._floor + entry.seconds / max(entry.bytes, 1)
+            self._value(entry)
             entry.ready = True
             self.loads += 1
             self._changed.notify_all()
+
+    def _reserve(self, entry: Entry, size: int) -> None:
+        with self._changed:
+            self._make_room(size - entry.bytes)
+            entry.bytes = size
+
+    def _value(self, entry: Entry) -> None:
+        entry.worth = self._floor + entry.seconds / max(entry.bytes, 1)
 
     def _loader(self, ref: Model) -> tuple[Loader, Callable[..., Any]]:
         for part in type(ref).__mro__:
@@ -191,7 +197,9 @@ class Residency:
         free = self.limit - sum(entry.bytes for entry in self._entries.values())
         idle = self._idle()
         if needed > free + sum(self._entries[key].bytes for key in idle):
-            text = f"The weights need {needed / 1e6:.0f} MB; {max(free, 0) / 1e6:.0f} MB of the limit are free."
+            text = (
+                f"The weights need {needed / 1e6:.0f} MB; {max(free, 0) / 1e6:.0f} MB of the limit are free."
+            )
             raise OutOfMemory(text, needed=needed, free=max(free, 0))
         evicted = False
         while needed > free:
@@ -237,7 +245,7 @@ def default_residency() -> Residency:
 
 
 def prepare(threads: int = 0) -> None:
-    """Set a worker up before torch is used: offline, deterministic, and with one thread count for its whole life."""
+    """Set a worker up before torch is used: offline, deterministic, one thread count for its whole life."""
     os.environ.update(
         HF_HUB_OFFLINE="1",
         TRANSFORMERS_OFFLINE="1",
@@ -250,7 +258,6 @@ def prepare(threads: int = 0) -> None:
     import torch
 
     torch.set_num_threads(threads or min(8, cores()))
-    torch.set_grad_enabled(False)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
@@ -275,7 +282,7 @@ def device(wanted: str = "auto") -> str:
 
 
 def dtype_on(device: str, wanted: str = "auto") -> str:
-    """The number format to compute in. A CPU has no half-precision arithmetic: 160 times slower, so float32."""
+    """The number format to compute in. A CPU is 160 times slower in float16, so it takes float32."""
     if device == "cpu":
         return "bfloat16" if wanted == "bfloat16" else "float32"
     return "float16" if wanted == "auto" else wanted
@@ -366,7 +373,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and any(
-        sign in text for sign in ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+        sign in text
+        for sign in ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
     )
 
 

@@ -10,6 +10,7 @@ import re
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -109,7 +110,7 @@ class Models:
 
     @classmethod
     def of(cls, settings: Settings) -> Models:
-        """Our own `models` folder and those of the configuration; hashes are remembered in the data folder."""
+        """Our `models` folder and those of the configuration; hashes are remembered in the data folder."""
         return cls([ROOT / "models", *settings.models], memo=settings.data / "hashes.json")
 
     def find(self, name: str, kind: Kind = "model") -> ModelFile:
@@ -125,8 +126,8 @@ class Models:
                     refused = wanted
                     continue
                 return file
-        if (file := self._in_hub(name, kind)) is not None:
-            return file
+        if (cached := self._in_hub(name, kind)) is not None:
+            return cached
         if refused or any(self._pickles(kind, wanted)):
             raise unsafe(wanted)
         raise self._missing(name, kind)
@@ -145,10 +146,9 @@ class Models:
 
     def locate(self, name: str, sha256: str, kind: Kind = "model") -> ModelFile:
         """The file with this content: under its name, or wherever it is now. Raises MissingModel."""
-        try:
+        file: ModelFile | None = None
+        with suppress(TesseraError):
             file = self.find(name, kind)
-        except TesseraError:
-            file = None
         if file is not None and self.sha256(file) == sha256:
             return file
         for other in self.list(kind):
@@ -161,7 +161,7 @@ class Models:
         raise self._missing(name, kind)
 
     def sha256(self, file: ModelFile) -> str:
-        """Content hash: of the file, or over the names and hashes of a folder's weights and configurations."""
+        """Content hash: of the file, or over names and hashes of a folder's weights and configurations."""
         if file.layout == "single_file":
             return self._memo.sha256(file.path)
         lines = [f"{rel} {self._memo.sha256(path)}\n" for rel, path in counted(file.path)]
@@ -193,7 +193,7 @@ class Models:
                 yield ModelFile(name[: -len(SAFE)], kind, path, "single_file", size, f"{source}/{top.name}")
 
     def _inside(self, path: Path) -> bool:
-        """Whether the content lies in a configured folder: a link that leads out of all of them is not followed."""
+        """Whether the content lies in a configured folder; a link out of all of them is not followed."""
         roots = [str(root.resolve()) + os.sep for root in (*self.folders, self.hub)]
         files = [path] if path.is_file() else [path, *(file for _, file in counted(path))]
         return all(str(file.resolve()).startswith(tuple(roots)) for file in files)
@@ -208,9 +208,16 @@ class Models:
         pattern = f"models--{name.replace('/', '--')}" if name else "models--*--*"
         for repo in sorted(self.hub.glob(pattern)) if self.hub.is_dir() else ():
             snapshot = latest(repo)
-            if snapshot is not None and is_diffusers(snapshot) and has_weights(snapshot) and self._inside(snapshot):
+            if (
+                snapshot is not None
+                and is_diffusers(snapshot)
+                and has_weights(snapshot)
+                and self._inside(snapshot)
+            ):
                 hub_id = repo.name.removeprefix("models--").replace("--", "/")
-                yield ModelFile(hub_id, "model", snapshot, "diffusers", size_of(snapshot), "Hugging Face cache")
+                yield ModelFile(
+                    hub_id, "model", snapshot, "diffusers", size_of(snapshot), "Hugging Face cache"
+                )
 
     def _pickles(self, kind: Kind, name: str) -> Iterator[Path]:
         for folder in self.folders:
@@ -307,7 +314,9 @@ def check_name(name: str) -> None:
         or any(part in ("", ".", "..") for part in name.split("/"))
     )
     if bad:
-        raise BadInput("model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names.")
+        raise BadInput(
+            "model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names."
+        )
 
 
 def unsafe(name: str) -> UnsafeModel:
@@ -329,7 +338,9 @@ def header(path: Path) -> dict[str, Any]:
         try:
             found = json.loads(stream.read(size))
         except ValueError:
-            raise UnsafeModel(f"{path.name} is not a safetensors file.", remedy="Get the file again.") from None
+            raise UnsafeModel(
+                f"{path.name} is not a safetensors file.", remedy="Get the file again."
+            ) from None
     found.pop("__metadata__", None)
     return dict(found)
 
@@ -382,7 +393,9 @@ def hub_cache() -> Path:
     """The local Hugging Face cache, where its own tools keep it."""
     if found := os.environ.get("HF_HUB_CACHE"):
         return Path(found).expanduser()
-    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    home = os.environ.get("HF_HOME") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface"
+    )
     return Path(home).expanduser() / "hub"
 
 

@@ -118,8 +118,8 @@ def node(
     """Make a function a node. The signature is the only declaration; the function itself is unchanged.
 
     `kind`: pure (cached by content), source (reads the world: `fingerprint(**inputs)` keys it, or it reruns),
-    effect (changes the world: never cached across jobs). `lane`: inline for trivial work on the loop, cpu, gpu,
-    io; left out it is io for `async def` and cpu otherwise. Raises BadDeclaration at import.
+    effect (changes the world: never cached across jobs). `lane`: inline for trivial work on the loop, cpu,
+    gpu, io; left out it is io for `async def` and cpu otherwise. Raises BadDeclaration at import.
     """
 
     def declare(fn: Fn) -> Fn:
@@ -147,7 +147,9 @@ def conversion(fn: Fn) -> Fn:
     if len(spec.inputs) != 1 or len(spec.outputs) != 1 or not spec.inputs[0].required:
         raise wrong(fn, "a conversion has one required input and one output", "Make it an ordinary node.")
     if any(isinstance(port.type, (ListOf, Piece)) for port in (*spec.inputs, *spec.outputs)):
-        raise wrong(fn, "a conversion of more than one value", "Convert one; a list is gone through by itself.")
+        raise wrong(
+            fn, "a conversion of more than one value", "Convert one; a list is gone through by itself."
+        )
     fn.__dict__["__node__"] = msgspec.structs.replace(
         declared, spec=msgspec.structs.replace(spec, converts=True)
     )
@@ -231,7 +233,9 @@ def read_inputs(
     context = answer = ""
     for p in inspect.signature(fn).parameters.values():
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
-            raise wrong(fn, f"{p.name!r} is not a named input", "Give every input a name; use list[T] for many.")
+            raise wrong(
+                fn, f"{p.name!r} is not a named input", "Give every input a name; use list[T] for many."
+            )
         if p.name not in hints:
             raise wrong(fn, f"input {p.name!r} has no type", f"Write `{p.name}: int` or the like.")
         if hints[p.name] is Context:
@@ -296,9 +300,7 @@ def read_outputs(
     return tuple(read_output(fn, name, hint, classes) for name, hint in fields.items())
 
 
-def read_output(
-    fn: Callable[..., Any], name: str, hint: Any, classes: dict[str, type[Value]]
-) -> OutputPort:
+def read_output(fn: Callable[..., Any], name: str, hint: Any, classes: dict[str, type[Value]]) -> OutputPort:
     if not NAME.fullmatch(name):
         raise wrong(fn, f"{name!r} is no output name", "Use ASCII letters, digits and _.")
     kind = describe(hint, classes, f"{place_of(fn)}, output {name!r}")

@@ -240,7 +240,11 @@ def no_bytecode() -> Iterator[None]:
 
 def explain(error: BaseException, path: Path) -> str:
     """An error in one line: its kind, message, and the place inside the pack."""
-    text = str(error) if isinstance(error, TesseraError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    text = (
+        str(error)
+        if isinstance(error, TesseraError)
+        else f"{type(error).__name__}: {error}".removesuffix(": ")
+    )
     for folder in {str(path.parent), str(path.parent.resolve())}:
         text = text.replace(folder + os.sep, "")
     text = ABSOLUTE.sub("", text)

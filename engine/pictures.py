@@ -51,14 +51,14 @@ def picture_bytes(
     quality: int = 95,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The picture as a file. `metadata` becomes text chunks of a PNG, else JSON in the Exif description, as far as
-    it fits; JPEG has no alpha: it is laid on white."""
-    from PIL import Image as pil
+    """The picture as a file. JPEG has no alpha: it is laid on white.
 
+    `metadata` becomes text chunks of a PNG, else JSON in the Exif description, as far as that holds it.
+    """
     pixels = in_8_bits(image.pixels)
     if format == "png":
         return png(Image(pixels), compression=6, metadata=metadata)
-    file = pil.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    file = to_file(pixels)
     options: dict[str, Any] = {"quality": quality, "exif": exif(metadata or {})}
     if format == "jpeg":
         file = on_white(file)
@@ -67,8 +67,23 @@ def picture_bytes(
     try:
         file.save(out, format, **options)
     except (OSError, ValueError) as error:
-        got = f"{image.width} × {image.height}"
-        raise BadInput("image", got=got, want=f"a size that {format} can hold ({error})", remedy="Use PNG.") from None
+        got, want = f"{image.width} × {image.height}", f"a size that {format} can hold ({error})"
+        raise BadInput("image", got=got, want=want, remedy="Use PNG.") from None
+    return out.getvalue()
+
+
+def small(data: bytes, size: int) -> bytes:
+    """The picture as a WebP of at most that width and height."""
+    from PIL import ImageOps
+
+    with opened(data) as file:
+        if file.mode in ("L", "RGB", "RGBA", "CMYK"):
+            file.thumbnail((size, size))  # first of all: JPEG is then decoded small
+        shown = pixels_of(in_srgb(ImageOps.exif_transpose(file)))
+    flat = to_file(in_8_bits(shown))
+    flat.thumbnail((size, size))
+    out = io.BytesIO()
+    flat.save(out, "webp", quality=80)
     return out.getvalue()
 
 
@@ -82,16 +97,13 @@ def is_8_bit(image: Image) -> bool:
 
 def png(image: Image, *, compression: int, metadata: Mapping[str, str] | None = None) -> bytes:
     """An 8-bit picture as PNG."""
-    from PIL import Image as pil
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
     for key, text in (metadata or {}).items():
         info.add_itxt(key.encode("latin-1", "replace").decode("latin-1")[:79], text)
-    pixels = image.pixels
     out = io.BytesIO()
-    file = pil.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    file.save(out, "png", compress_level=compression, pnginfo=info)
+    to_file(image.pixels).save(out, "png", compress_level=compression, pnginfo=info)
     return out.getvalue()
 
 
@@ -105,17 +117,23 @@ def opened(data: bytes) -> Opened:
     """The file, its header read and its size found bearable."""
     from PIL import Image as pil
 
-    pil.MAX_IMAGE_PIXELS = None  # its own check warns, which depends on filters; ours raises
+    pil.MAX_IMAGE_PIXELS = LIMIT
     try:
         file = pil.open(io.BytesIO(data), formats=READABLE)
+    except (pil.DecompressionBombError, pil.DecompressionBombWarning):
+        raise too_large("more") from None
     except Exception:  # whatever a plugin trips over in a broken header
         want = "a picture (PNG, JPEG, WebP, GIF, BMP or TIFF)"
         raise BadInput("image", got="other bytes", want=want, remedy="Check the file.") from None
     if file.width * file.height > LIMIT:
         file.close()
-        got = f"{file.width} × {file.height}"
-        raise BadInput("image", got=got, want=f"at most {LIMIT // 10**6} megapixels", remedy="Make it smaller first.")
+        raise too_large(f"{file.width} × {file.height}")
     return file
+
+
+def too_large(got: str) -> BadInput:
+    want = f"at most {LIMIT // 10**6} megapixels"
+    return BadInput("image", got=got, want=want, remedy="Make it smaller first.")
 
 
 def in_srgb(file: Opened) -> Opened:
@@ -141,11 +159,9 @@ def pixels_of(file: Opened) -> Array:
     import numpy as np
 
     if file.mode == "F":
-        values = np.nan_to_num(np.asarray(file, np.float32))
-        return np.clip(values, 0, 1)[..., None]
+        return in_0_to_1(np.asarray(file, np.float32))[..., None]
     if file.mode.startswith("I"):
-        values = np.asarray(file).astype(np.float32) / 65535
-        return np.clip(values, 0, 1)[..., None]
+        return in_0_to_1(np.asarray(file).astype(np.float32) / np.float32(65535))[..., None]
     if file.mode == "1":
         return as_array(file.convert("L"))
     clear = file.mode in ("LA", "La", "PA", "RGBa") or "transparency" in file.info
@@ -160,6 +176,13 @@ def as_array(file: Opened) -> Array:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
+def to_file(pixels: Array) -> Opened:
+    """8-bit pixels as Pillow has them."""
+    from PIL import Image as pil
+
+    return pil.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def in_8_bits(pixels: Array) -> Array:
     """Pixels in exact 8-bit steps; floats are rounded to the nearest."""
     import numpy as np
@@ -168,8 +191,13 @@ def in_8_bits(pixels: Array) -> Array:
         raise BadInput("image", got=f"an array of {pixels.shape}", want="height × width × 1, 3 or 4 channels")
     if pixels.dtype == np.uint8:
         return pixels
-    values = np.nan_to_num(pixels.astype(np.float32))
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.rint(in_0_to_1(pixels.astype(np.float32)) * 255).astype(np.uint8)
+
+
+def in_0_to_1(values: Array) -> Array:
+    import numpy as np
+
+    return np.asarray(np.clip(np.nan_to_num(values, posinf=1.0), 0, 1))
 
 
 def on_white(file: Opened) -> Opened:

@@ -67,8 +67,9 @@ class Shape:
         self.inputs = {p.name: p for p in self.spec.inputs}
         self.names = tuple(self.inputs)
         self.eager = tuple(not isinstance(p.type, Piece) for p in self.spec.inputs)
+        self.eager_names = tuple(n for n, e in zip(self.names, self.eager, strict=True) if e)
         self.outputs = {p.name: i for i, p in enumerate(self.spec.outputs)}
-        self.single = self.spec.outputs[:1] == self.spec.outputs and self.names_single()
+        self.single = self.names_single()
         self.defaults = {
             p.name: Const(p.default, digest(p.default)) for p in self.spec.inputs if p.default is not UNSET
         }
@@ -80,8 +81,7 @@ class Shape:
 
     def prefix(self, epoch: str) -> bytes:
         """The part of its call keys that is the same for every call; `epoch` as in DESIGN of keys."""
-        eager = tuple(n for n, e in zip(self.names, self.eager, strict=True) if e)
-        return key_prefix(self.spec.id, self.spec.version, eager, f"{self.entry.epoch}|{epoch}")
+        return key_prefix(self.spec.id, self.spec.version, self.eager_names, f"{self.entry.epoch}|{epoch}")
 
 
 class PlanStep(Struct):

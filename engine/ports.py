@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 ScalarName = Literal["int", "float", "str", "bool", "json"]
 if TYPE_CHECKING:
-    JsonValue = Union[None, bool, int, float, str, list["JsonValue"], dict[str, "JsonValue"]]
+    JsonValue = Union[None, bool, int, float, str, list["JsonValue"], dict[str, "JsonValue"]]  # noqa: UP007
 else:
     JsonValue = Any  # msgspec cannot decode a recursive alias, and any decoded JSON is of this type anyway
 
@@ -219,11 +219,18 @@ def schema(t: PortType) -> dict[str, Any]:
             return {}
         case Scalar():
             kind = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}[t.name]
-            return {"type": kind, **{JSON_LIMITS[k]: getattr(t, k) for k in LIMITS if getattr(t, k) is not None}}
+            return {
+                "type": kind,
+                **{JSON_LIMITS[k]: getattr(t, k) for k in LIMITS if getattr(t, k) is not None},
+            }
         case Menu(options=options):
             return {"enum": list(options)}
         case Class(ancestry=ancestry) if ARTIFACT in ancestry:
-            return {"type": "string", "x-port": t.name, "description": "An artifact id, from an upload or a run."}
+            return {
+                "type": "string",
+                "x-port": t.name,
+                "description": "An artifact id, from an upload or a run.",
+            }
         case Class():
             return {"x-port": t.name}
         case Nothing():

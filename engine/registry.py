@@ -108,7 +108,9 @@ class Registry:
 
     def nearest(self, id: str, n: int = 3) -> list[str]:
         """Ids that somebody who wrote `id` may have meant, best first."""
-        return difflib.get_close_matches(id, self.nodes, n)
+        word = id.lower()
+        close = difflib.get_close_matches(word, self.nodes, n)
+        return list(dict.fromkeys([*close, *(known for known in sorted(self.nodes) if word in known)]))[:n]
 
     def conversion(self, source: PortType, target: PortType) -> Entry | None:
         """The closest conversion that makes an output of `source` fit an input of `target` in one hop.
@@ -127,6 +129,14 @@ class Registry:
         """Changes when any node or pack source does: plans made for another digest are stale."""
         known = [(self.nodes[id].spec, self.nodes[id].epoch) for id in sorted(self.nodes)]
         return hashed(msgspec.msgpack.encode(known)).hex()
+
+
+def palette(registry: Registry) -> dict[str, Any]:
+    """All nodes, and the packs that failed to load, as an editor shows them."""
+    return {
+        "nodes": [palette_entry(registry.nodes[id]) for id in sorted(registry.nodes)],
+        "failed": [{"pack": failed.pack, "reason": failed.reason} for failed in registry.failed],
+    }
 
 
 def palette_entry(entry: Entry) -> dict[str, Any]:

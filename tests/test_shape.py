@@ -42,6 +42,8 @@ MAY_NOT = {
     "web": {"nodes", "server", "custom_nodes"},
     "server.py": {"nodes", "custom_nodes"},
 }
+HEAVY_WITHIN = re.compile(r"nodes/_lib/|tests/|custom_nodes/\w+/test_")
+"""Where a heavy library may be imported with the module."""
 TORCH_WITHIN = re.compile(r"nodes/|custom_nodes/|engine/(memory|codecs)\w*\.py|tests/")
 """Where torch may be imported inside a function."""
 
@@ -149,7 +151,7 @@ def test_heavy_libraries_load_late() -> None:
     at_import = [
         i
         for i in imports()
-        if i.top in HEAVY and i.at_import and not i.path.startswith(("nodes/_lib/", "tests/"))
+        if i.top in HEAVY and i.at_import and not HEAVY_WITHIN.match(i.path)
     ]
     torch = [i for i in imports() if i.top == "torch" and not i.at_import and not TORCH_WITHIN.match(i.path)]
     assert not at_import + torch, listed(at_import + torch)

@@ -7,7 +7,6 @@ import hmac
 import ipaddress
 import re
 import time
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from msgspec import Struct
@@ -16,7 +15,7 @@ from engine.config import Settings
 from engine.errors import Forbidden, Unauthorised, Unsupported, shown
 from web.pages import login_page
 from web.problems import Handler
-from web.route import Route, body, engine
+from web.route import SEND_JSON, Route, body, engine
 
 COOKIE = "tessera_session"
 COOKIE_LIFE = 30 * 24 * 3600
@@ -25,14 +24,16 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 """What a page of another site can send without asking the browser first."""
 UPLOAD = "/api/artifacts"
 SESSION = "/api/session"
+COME_FROM_HERE = "Send it from a page of this server."
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
+ORIGIN = re.compile(r"https?://([A-Za-z0-9.:\[\]_-]+)")
 
 
 def refuse_unsafe_bind(settings: Settings) -> None:
     """Refuse to be reachable from other machines without an access token."""
     if not loopback(settings.host) and not settings.token:
         raise Forbidden(
-            f"Listening on {settings.host} would let every machine that can reach this one use it, so it needs an"
+            f"Listening on {settings.host} would let every machine that reaches this one use it, so it needs an"
             " access token: set TESSERA_TOKEN, or keep to 127.0.0.1."
         )
 
@@ -91,7 +92,7 @@ def check_host(request: web.Request, settings: Settings) -> None:
     match = HOST.fullmatch(given[0]) if len(given) == 1 else None
     if match is None or not ours(match[1].strip("[]").lower().rstrip("."), settings):
         got = shown(given[0]) if given else "none"
-        raise Forbidden(f"This server does not answer to the Host name {got}.", remedy="Add it to allowed_hosts.")
+        raise Forbidden(f"This server does not answer to the Host {got}.", remedy="Add it to allowed_hosts.")
 
 
 def ours(name: str, settings: Settings) -> bool:
@@ -103,23 +104,20 @@ def ours(name: str, settings: Settings) -> bool:
 def check_origin(request: web.Request, settings: Settings) -> None:
     """Refuse what a page of another site sends in a user's name."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise Forbidden("The request comes from another site.", remedy="Send it from a page of this server.")
+        raise Forbidden("The request comes from another site.", remedy=COME_FROM_HERE)
     for origin in request.headers.getall("Origin", []):
-        parts = urlsplit(origin) if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+", origin) else None
-        if parts is None or not (
-            bare(parts.netloc) == bare(request.headers["Host"]) or host_of(parts.netloc) in lowered(settings.allowed_hosts)
+        match = ORIGIN.fullmatch(origin)
+        if match is None or not (
+            bare(match[1]) == bare(request.headers["Host"])
+            or name_of(match[1]) in lowered(settings.allowed_hosts)
         ):
-            raise Forbidden(
-                f"The request comes from another site, {shown(origin)}.", remedy="Send it from a page of this server."
-            )
+            raise Forbidden(f"The request comes from another site, {shown(origin)}.", remedy=COME_FROM_HERE)
 
 
 def check_form(request: web.Request) -> None:
     """Refuse what a plain HTML form can send, except the upload of a file."""
     if request.content_type in FORMS and request.path != UPLOAD:
-        raise Unsupported(
-            f"Forms are not accepted: {request.content_type}.", remedy="Send JSON with Content-Type: application/json."
-        )
+        raise Unsupported(f"Forms are not accepted: {request.content_type}.", remedy=SEND_JSON)
 
 
 def admitted(request: web.Request, token: str) -> bool:
@@ -143,7 +141,7 @@ def signature(token: str, expires: str) -> str:
 
 def equal(given: str, wanted: str) -> bool:
     """In a time that does not tell how much of it is right."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), wanted.encode(errors="surrogatepass"))
 
 
 def loopback(name: str) -> bool:
@@ -163,7 +161,7 @@ def bare(netloc: str) -> str:
     return re.sub(r":(80|443)$", "", netloc.lower())
 
 
-def host_of(netloc: str) -> str:
+def name_of(netloc: str) -> str:
     match = HOST.fullmatch(netloc)
     return match[1].strip("[]").lower() if match else ""
 

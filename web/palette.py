@@ -26,7 +26,9 @@ async def nodes(request: web.Request) -> web.StreamResponse:
     if matches(request, etag):
         return web.Response(status=304, headers=quoted(etag))
     response = web.Response(
-        body=data, content_type="application/json", headers={**quoted(etag), "Cache-Control": "private, no-cache"}
+        body=data,
+        content_type="application/json",
+        headers={**quoted(etag), "Cache-Control": "private, no-cache"},
     )
     response.enable_compression()
     return response

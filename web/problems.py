@@ -85,7 +85,10 @@ def document(
     plain = [msgspec.structs.asdict(problem) for problem in problems]
     body = ProblemDocument(f"urn:tessera:{code}", title or HTTPStatus(status).phrase, status, detail, plain)
     return web.Response(
-        status=status, body=msgspec.json.encode(body), content_type=MEDIA, headers={"Cache-Control": "no-store", **(headers or {})}
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type=MEDIA,
+        headers={"Cache-Control": "no-store", **(headers or {})},
     )
 
 
@@ -98,7 +101,11 @@ def phrase(status: int) -> str:
 
 SAID = {
     404: ("no_route", "There is no such address.", "GET /api/openapi.json lists every route."),
-    405: ("wrong_method", "This address does not answer to that method.", "The Allow header lists those it does."),
+    405: (
+        "wrong_method",
+        "This address does not know that method.",
+        "The Allow header lists those it knows.",
+    ),
     413: ("too_large", "The body is larger than the configured limit.", "Send less, or raise the limit."),
     417: ("bad_expectation", "Only Expect: 100-continue is understood.", "Leave the Expect header out."),
 }

@@ -20,6 +20,9 @@ ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
 OWNER = "local"
 """Whose runs, workflows and artifacts these are. There is one owner until there are accounts."""
 LONGEST_WAIT = 60.0
+SEND_JSON = "Send JSON with Content-Type: application/json."
+BROKEN = (aiohttp.ClientPayloadError, aiohttp.http.HttpProcessingError, web.RequestPayloadError)
+"""What aiohttp raises on a body that is cut short or garbled."""
 
 
 class Param(Struct, frozen=True):
@@ -55,7 +58,7 @@ class Route(Struct, frozen=True):
 
 
 WAIT = Param("wait", "Seconds to wait for the run to finish, at most 60.", "number")
-KEY = Param("Idempotency-Key", "Sending a request again with the same key starts nothing twice.", where="header")
+KEY = Param("Idempotency-Key", "The same request with the same key starts nothing twice.", where="header")
 
 
 def engine(request: web.Request) -> Engine:
@@ -78,9 +81,7 @@ async def body(request: web.Request, kind: type[T]) -> T:
 async def document(request: web.Request) -> bytes:
     """The bytes of a JSON object sent as the body."""
     if not is_json(request.content_type):
-        raise Unsupported(
-            f"The body is {shown(request.content_type)}.", remedy="Send JSON with Content-Type: application/json."
-        )
+        raise Unsupported(f"The body is {shown(request.content_type)}.", remedy=SEND_JSON)
     data = await content(request)
     if data.lstrip()[:1] != b"{":
         got = shown(data[:80].decode("utf-8", "replace")) or "nothing"
@@ -92,7 +93,7 @@ async def content(request: web.Request) -> bytes:
     """The body's bytes, at most `document_limit` of them."""
     try:
         return await request.read()
-    except (aiohttp.ClientPayloadError, aiohttp.http.HttpProcessingError, web.RequestPayloadError):
+    except BROKEN:
         raise unreadable() from None
     except web.HTTPRequestEntityTooLarge:
         limit = engine(request).settings.document_limit
@@ -110,7 +111,8 @@ def is_json(kind: str) -> bool:
 def from_msgspec(error: msgspec.ValidationError) -> Problem:
     """msgspec's "Expected `int`, got `str` - at `$.priority`" as a problem with its place."""
     said, _, place = str(error).partition(" - at ")
-    return Problem("bad_body", input=place.strip("`").removeprefix("$").lstrip(".") or "body", got=shown(said, 200))
+    name = place.strip("`").removeprefix("$").lstrip(".")
+    return Problem("bad_body", input=name or "body", got=shown(said, 200))
 
 
 def seconds(request: web.Request) -> float:
@@ -134,7 +136,8 @@ def whole(request: web.Request, name: str, default: int, *, low: int = 0, high: 
 def parse_whole(raw: str, name: str, *, low: int = 0, high: int = 2**53 - 1) -> int:
     if raw.isascii() and raw.isdigit() and len(raw) <= 16 and low <= int(raw) <= high:
         return int(raw)
-    raise Invalid([Problem("bad_parameter", input=name, got=shown(raw), want=f"a whole number {low} to {high}")])
+    want = f"a whole number {low} to {high}"
+    raise Invalid([Problem("bad_parameter", input=name, got=shown(raw), want=want)])
 
 
 def idempotency_key(request: web.Request) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
-from typing import Annotated, cast
+from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from engine.errors import Invalid, Problem, shown
-from engine.events import FINAL, JOB_STATES, Event, Job, JobState, Request
+from engine.events import FINAL, JOB_STATES, Event, Job, Request
 from web import views
 from web.problems import Handler
 from web.route import (
@@ -26,7 +27,7 @@ from web.route import (
     seconds,
     whole,
 )
-from web.sockets import CLIENTS, encoded, follow
+from web.sockets import CLIENTS, STUCK, encoded, follow, stored
 from web.views import Run, RunSummary, Submitted
 
 PAGE = 200
@@ -84,7 +85,7 @@ async def listing(request: web.Request) -> web.StreamResponse:
     limit = whole(request, "limit", 50, low=1, high=PAGE)
     jobs = await engine(request).jobs(
         owner=owner(request),
-        state=cast(JobState | None, state),  # just compared with the states there are
+        state=state,
         before=request.query.get("before", ""),
         limit=limit,
     )
@@ -123,6 +124,12 @@ async def release(request: web.Request) -> web.StreamResponse:
     return shown_run(request, await engine(request).release(run_id(request), owner=owner(request)))
 
 
+async def verify(request: web.Request) -> web.StreamResponse:
+    """Do a finished run again without the cache, and say whether the same came out, or what differs."""
+    verdict = await engine(request).verify(run_id(request), owner=owner(request))
+    return answer(verdict)
+
+
 async def choose(request: web.Request) -> web.StreamResponse:
     """Answer what a run asks; it goes on from there."""
     given = await body(request, Choice)
@@ -155,14 +162,15 @@ async def narrate(request: web.Request, response: web.StreamResponse, job: Job, 
                 if event.kind == "job.state":
                     over = event.data.get("state") in FINAL
             lines = b"".join(sse(event) for event in said)
-            await response.write(lines or b": still here\n\n")
+            async with asyncio.timeout(STUCK):
+                await response.write(lines or b": still here\n\n")
             if live and over:
                 return
 
 
 def sse(event: Event) -> bytes:
     """One server-sent event. Only stored events have an id, so that a reconnecting client misses none."""
-    id = b"id: %d\n" % event.seq if event.stored else b""
+    id = b"id: %d\n" % event.seq if stored(event) else b""
     return b"%sevent: %s\ndata: %s\n\n" % (id, event.kind.encode(), encoded(event))
 
 
@@ -200,6 +208,7 @@ ROUTES = (
     steering("retry", retry),
     steering("hold", hold),
     steering("release", release),
+    Route("POST", "/api/runs/{id}/verify", verify, "runs", answer=dict[str, Any]),
     Route("POST", "/api/runs/{id}/answers/{call:.+}", choose, "runs", answer=Run, body=Choice),
     Route("GET", "/api/runs/{id}/events", events, "runs", media="text/event-stream", params=AFTER),
 )

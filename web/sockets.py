@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
 import msgspec
@@ -31,6 +31,7 @@ HEARTBEAT = 20.0
 MAX_CLIENTS = 256
 MAX_MESSAGE = 4096
 TOO_SLOW = 4008
+PASSING = ("progress", "preview")
 PREVIEW_HEAD = struct.Struct(">BBH")  # version 1, kind 1, length of the JSON header
 log = logging.getLogger("tessera.web")
 
@@ -48,8 +49,8 @@ class Line(Struct):
 class Outbox:
     """What one client has yet to be sent. It never grows past its bounds.
 
-    Progress and previews replace the older one of their step where it stands. When stored events are too many,
-    all is forgotten and `behind` set: the client is then served from the log, at its own pace.
+    Progress and previews replace the older one of their step where it stands. When stored events are too
+    many, all is forgotten and `behind` set: the client is then served from the log, at its own pace.
     """
 
     def __init__(self, owner: str, job: str = "") -> None:
@@ -63,14 +64,14 @@ class Outbox:
         """Take in what the engine says, if it concerns this client. Never blocks."""
         if item.owner not in ("", self.owner) or (self.job and item.job != self.job):
             return
-        stored = isinstance(item, Event) and item.stored
-        if stored and self.behind:
+        if self.behind:
             self._news.set()
             return
         key, size = key_of(item), size_of(item)
         _, known = self._items.get(key, (item, 0))
-        if (key not in self._items and len(self._items) >= QUEUE_ITEMS) or self._bytes + size - known > QUEUE_BYTES:
-            if stored:
+        full = key not in self._items and len(self._items) >= QUEUE_ITEMS
+        if full or self._bytes + size - known > QUEUE_BYTES:
+            if stored(item):
                 self.fall_behind()
             return
         self._items[key] = (item, size)
@@ -137,7 +138,7 @@ class Busy(TesseraError):
 CLIENTS: web.AppKey[Clients] = web.AppKey("clients", Clients)
 
 
-async def follow(engine: Engine, *, owner: str, after: int, job: str = "") -> AsyncIterator[Batch]:
+async def follow(engine: Engine, *, owner: str, after: int, job: str = "") -> AsyncGenerator[Batch, None]:
     """Everything after a sequence number, for ever: from the log while behind, as it happens when level.
 
     An empty batch comes when the client is level with the log, and then after each while of silence.
@@ -152,13 +153,8 @@ async def follow(engine: Engine, *, owner: str, after: int, job: str = "") -> As
                 async for page in replay(engine, owner, sent, job):
                     sent = page[-1].seq
                     yield list(page), False
-            batch: list[Item] = []
-            for item in outbox.take():
-                if isinstance(item, Event) and item.stored:
-                    if item.seq <= sent:
-                        continue
-                    sent = item.seq
-                batch.append(item)
+            batch = newer(outbox.take(), sent)
+            sent = max((item.seq for item in batch if stored(item)), default=sent)
             yield batch, not outbox.behind
             await asyncio.sleep(TICK)
             await outbox.news()
@@ -172,6 +168,12 @@ async def replay(engine: Engine, owner: str, after: int, job: str) -> AsyncItera
         if len(page) < LOG_PAGE:
             return
         after = page[-1].seq
+
+
+def newer(items: list[Item], sent: int) -> list[Item]:
+    """What is left to send after the log was read to `sent`: progress of before that is no news either."""
+    last = max((i for i, item in enumerate(items) if stored(item) and item.seq <= sent), default=-1)
+    return items[last + 1 :]
 
 
 async def live(request: web.Request) -> web.StreamResponse:
@@ -196,9 +198,9 @@ async def live(request: web.Request) -> web.StreamResponse:
 
 
 async def write(request: web.Request, socket: web.WebSocketResponse, after: int) -> None:
-    """Send batch by batch; a client that takes none for long is cut off, and may come back with its number."""
+    """Send batch by batch; a client that takes none for long is cut off, and may come back."""
     try:
-        await socket.send_bytes(msgspec.json.encode({"kind": "hello", "seq": after}))
+        await socket.send_str(f'{{"kind":"hello","seq":{after}}}')
         async with aclosing(follow(engine(request), owner=owner(request), after=after)) as batches:
             async for batch, _ in batches:
                 async with asyncio.timeout(STUCK):
@@ -243,19 +245,24 @@ def frame(preview: Preview) -> bytes:
     return PREVIEW_HEAD.pack(1, 1, len(head)) + head + preview.data
 
 
+def stored(item: Item) -> bool:
+    """Whether the log has it."""
+    return isinstance(item, Event) and item.kind not in PASSING
+
+
 def key_of(item: Item) -> object:
     """What an item replaces: the older progress or preview of its step. A stored event replaces nothing."""
     if isinstance(item, Preview):
         return ("preview", item.job, item.step)
-    return item.seq if item.stored else (item.kind, item.job, item.data.get("step"))
+    return item.seq if stored(item) else (item.kind, item.job, item.data.get("step"))
 
 
 def size_of(item: Item) -> int:
     """About how many bytes it keeps in memory."""
     if isinstance(item, Preview):
         return len(item.data) + 200
-    return 200 + (len(encoded(item)) if item.stored else 200)
+    return 200 + (len(encoded(item)) if stored(item) else 200)
 
 
-AFTER = Param("after", "Replay the log after this sequence number; left out, only what happens now.", "integer")
+AFTER = Param("after", "Replay the log after this sequence number; left out, only what is new.", "integer")
 ROUTES = (Route("GET", "/ws", live, "events", status=101, media="", params=(AFTER,)),)

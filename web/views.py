@@ -67,7 +67,7 @@ class RunSummary(Struct):
     priority: int
     progress: float
     outputs: dict[str, Any]
-    """By name: a picture, clip, sound or file as {id, url, …}, a list as a list, JSON values as themselves."""
+    """By name: a picture, clip, sound or file as {id, url, …}, lists as lists, JSON as itself."""
     error: dict[str, str] | None
     created: float
     """Seconds since 1970."""
@@ -126,7 +126,10 @@ def output(engine: Engine, value: Any, owner: str) -> Any:
     if isinstance(value, list):
         return [output(engine, item, owner) for item in value]
     if isinstance(value, dict) and value.keys() == {"artifact"}:
-        return file(engine, msgspec.convert(value["artifact"], Artifact), owner)
+        try:
+            return file(engine, msgspec.convert(value["artifact"], Artifact), owner)
+        except msgspec.ValidationError:
+            return value  # somebody's own JSON that happens to look like one
     return value
 
 

@@ -12,7 +12,7 @@ from engine.errors import Invalid, NotFound, Problem, Stale
 from engine.ports import JsonValue
 from web.route import Param, Route, answer, body, document, engine, matches, owner, quoted, whole
 
-VERSION = Param("version", "An earlier version; left out, the current one.", "integer")
+VERSION = Param("version", "An earlier version, 0 the shipped one; left out, the current one.", "integer")
 IF_MATCH = Param("If-Match", "Only if the saved version still has this ETag.", where="header")
 IF_NONE_MATCH = Param("If-None-Match", "`*`: only if there is no workflow of this name.", where="header")
 
@@ -59,7 +59,7 @@ async def library(request: web.Request) -> web.StreamResponse:
 
 async def load(request: web.Request) -> web.StreamResponse:
     """Fetch a workflow: the document itself, with an ETag."""
-    version = whole(request, "version", 0, high=2**31) or None
+    version = whole(request, "version", 0, high=2**31) if "version" in request.query else None
     data, etag = await engine(request).library.get(request.match_info["name"], owner(request), version)
     headers = {**quoted(etag), "Cache-Control": "private, no-cache"}
     if matches(request, etag):
@@ -73,8 +73,6 @@ async def save(request: web.Request) -> web.StreamResponse:
     new = await is_new(request, name)
     if not new and request.headers.get("If-None-Match", "").strip() == "*":
         raise Stale(f"There is a workflow named {name} already.", remedy="Choose another name.")
-    if new and request.headers.get("If-Match", "").strip() == "*":
-        raise Stale(f"There is no workflow named {name}.", remedy="Leave If-Match out to create it.")
     etag = await engine(request).library.put(name, owner(request), data, expected(request))
     return answer(Saved(name, etag), 201 if new else 200, quoted(etag))
 
@@ -109,14 +107,13 @@ async def is_new(request: web.Request, name: str) -> bool:
 
 
 def expected(request: web.Request) -> str | None:
-    """The one version that the client thinks it changes."""
+    """The version that the client thinks it changes; "*" is any."""
     if "If-Match" not in request.headers:
         return None
     tags = request.if_match
     if not tags or len(tags) != 1:
-        want = 'one ETag as it was answered, like "3f2a…"'
-        raise Invalid([Problem("bad_header", input="If-Match", want=want, remedy="Send the ETag of the GET.")])
-    return None if tags[0].value == "*" else tags[0].value
+        raise Invalid([Problem("bad_header", input="If-Match", want="the ETag that GET answered, in quotes")])
+    return tags[0].value
 
 
 def plain(problems: list[Problem]) -> list[dict[str, str]]:

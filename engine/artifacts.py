@@ -1,0 +1,361 @@
+"""Bytes by digest: a folder. Nodes read and keep files in the store of the run that they are part of."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import Damaged, DiskFull, NotFound, TesseraError, Unsupported
+from engine.media import ENDINGS, UNKNOWN, dimensions, sniff
+from engine.types import Artifact, Value
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LEFT_OVER = 3600.0
+"""Seconds after which a half-written file can only be one that a killed process left."""
+SIZES = (64, 128, 256, 512, 1024)
+"""The thumbnails there are, by their longer side: a size asked for gets the next one up."""
+THUMB_SECONDS = 20
+THUMB_MEMORY = 3 * 1024**3
+CHILD = "import sys; from engine.artifacts import thumbnail_inside; thumbnail_inside(*sys.argv[1:])"
+SAFE_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR", "TEMP")
+"""What a process that decodes strangers' pictures may know: no token, no password."""
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, whatever the ending."""
+STEM_BYTES = 180
+PLAIN = frozenset((float, int, str, bool, bytes, type(None)))
+
+
+class Folder:
+    """Files named by the SHA-256 of their content. Several processes may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).absolute()
+        self.decoders = asyncio.Semaphore(2)
+        """How many thumbnails are made side by side."""
+
+    def put(self, data: bytes) -> str:
+        """Keep the bytes and return their digest; kept before, nothing is written. May raise DiskFull."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.path(sha256)
+        with suppress(OSError):
+            if path.stat().st_size == len(data):
+                return sha256
+        with writing():
+            write_whole(path, data, self.root / "tmp")
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes, verified: NotFound, or Damaged (and then set aside, so that they can be put anew)."""
+        try:
+            data = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"There is no artifact {sha256[:12]}…; it was deleted or never kept.") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            self.set_aside(sha256)
+            remedy = "Make or upload it again."
+            raise Damaged(f"The artifact {sha256[:12]}… has changed on disk.", remedy=remedy)
+        return data
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes lie, if they are kept. NotFound for what is no digest: no name leads elsewhere."""
+        if not SHA256.fullmatch(sha256):
+            raise NotFound("An artifact is named by 64 hexadecimal digits.")
+        return self.root / sha256[:2] / sha256[2:4] / sha256
+
+    def has(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def delete(self, sha256: str) -> None:
+        """Remove the bytes and their thumbnails; what is gone already is no error."""
+        self.path(sha256).unlink(missing_ok=True)
+        for thumb in (self.root / "thumbs" / sha256[:2]).glob(f"{sha256}-*"):
+            thumb.unlink(missing_ok=True)
+
+    def set_aside(self, sha256: str) -> None:
+        """Take changed bytes out of the way; a person may still want what is left of an upload."""
+        aside = self.root / "damaged"
+        aside.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(self.path(sha256), aside / sha256)
+
+    def names(self) -> Iterator[str]:
+        """The digests of everything kept."""
+        for path in self.root.glob("??/??/*"):
+            if SHA256.fullmatch(path.name):
+                yield path.name
+
+    def size(self) -> int:
+        """Bytes of everything kept."""
+        total = 0
+        for name in self.names():
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                total += self.path(name).stat().st_size
+        return total
+
+    def sweep(self, older: float = LEFT_OVER) -> int:
+        """Remove what killed processes left half-written; how many files that were."""
+        gone = 0
+        for path in (self.root / "tmp").glob("*"):
+            with suppress(OSError):  # another process sweeps too
+                if time.time() - path.stat().st_mtime >= older:
+                    path.unlink()
+                    gone += 1
+        return gone
+
+
+class Place(NamedTuple):
+    """Where the nodes of a run read and keep files."""
+
+    store: Folder
+    output: Path | None = None
+    """Folder of ordinary files for people; None writes none."""
+
+
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+@contextmanager
+def using(store: Folder, output: Path | None = None) -> Iterator[None]:
+    """Within this, `read` and `keep` use that store, and named files also land in that output folder."""
+    token = _place.set(Place(store, output))
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+origin: ContextVar[Mapping[str, Any] | None] = ContextVar("origin", default=None)
+"""What files may say about the run that makes them: its inputs, its workflow, and how much of it (`metadata`)."""
+
+
+def surround(store: Folder, output: Path | None, told: Mapping[str, Any]) -> None:
+    """Set what the nodes of a run find around them, for the context this is called in."""
+    _place.set(Place(store, output))
+    origin.set(told)
+
+
+def read(artifact: Artifact) -> bytes:
+    """The bytes of an upload, or of something a node saved."""
+    return place().store.get(artifact.sha256)
+
+
+def keep(data: bytes, *, name: str = "", mime: str = "") -> Artifact:
+    """Keep bytes as an artifact.
+
+    With a `name` they are also written as an ordinary file for people, numbered so that none is overwritten.
+    """
+    here = place()
+    mime = mime or sniff(data)
+    sha256 = here.store.put(data)
+    if name and here.output is not None:
+        with writing():
+            name = write_numbered(here.output, name, ENDINGS.get(mime, ENDINGS[UNKNOWN]), data).name
+    width, height = dimensions(data)
+    return Artifact(sha256, mime, len(data), name, width, height)
+
+
+def mentions(values: Sequence[Any]) -> tuple[str, ...]:
+    """The SHA-256 of every artifact inside these values."""
+    found: dict[str, None] = {}
+    for value in values:
+        if type(value) not in PLAIN:
+            found |= dict.fromkeys(mentioned_by(value))
+    return tuple(found)
+
+
+def mentioned_by(value: Any) -> Iterator[str]:
+    if isinstance(value, Artifact):
+        yield value.sha256
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from mentioned_by(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from mentioned_by(item)
+    elif isinstance(value, Value):
+        for name in value.__struct_fields__:
+            yield from mentioned_by(getattr(value, name))
+
+
+def place() -> Place:
+    return _place.get() or Place(scratch())
+
+
+@cache
+def scratch() -> Folder:
+    """The store of nodes called outside an engine: a temporary folder, gone when the process ends."""
+    root = tempfile.mkdtemp(prefix="tessera-")
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return Folder(Path(root))
+
+
+def write_whole(path: Path, data: bytes, temporary: Path) -> None:
+    """Write a file that is either there as a whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=temporary)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What can go wrong while writing, as errors that name no path; a full disk pauses the queue."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFull(remedy="Delete files, or move the data folder to a larger disk.") from None
+        remedy = "Check the permissions of the data folder."
+        raise TesseraError(f"The file could not be written: {error.strerror}.", remedy=remedy) from None
+
+
+def write_numbered(folder: Path, name: str, ending: str, data: bytes) -> Path:
+    """Write `name_00001.png` or the next number that is free, whoever else writes there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = safe_stem(name)
+    whole = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with open(whole, "xb") as file:
+            file.write(data)
+        for number in range(last_number(folder, stem) + 1, 10**9):
+            path = folder / f"{stem}_{number:05}{ending}"
+            if claim(path, whole):
+                return path
+        raise FileExistsError(errno.EEXIST, "every number is taken")
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def claim(path: Path, whole: Path) -> bool:
+    """Give the finished file its name, unless somebody else has taken it."""
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        try:
+            with open(path, "xb") as file:
+                file.write(whole.read_bytes())
+        except FileExistsError:
+            return False
+    return True
+
+
+def last_number(folder: Path, stem: str) -> int:
+    numbered = re.compile(re.escape(stem) + r"_(\d{5,9})\.\w+", re.IGNORECASE)
+    found = (numbered.fullmatch(name) for name in os.listdir(folder))
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def safe_stem(name: str) -> str:
+    """The name as every file system takes it: no folder, no device, no hidden file."""
+    shown = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
+    plain = re.sub(r'[/\\:*?"<>|]', "_", shown).strip(" .")
+    short = plain.encode()[:STEM_BYTES].decode(errors="ignore").rstrip(" .")
+    if not short or RESERVED.fullmatch(short):
+        return f"_{short or 'file'}"
+    return short
+
+
+# -- thumbnails
+
+
+async def thumbnail_outside(folder: Folder, sha256: str, size: int) -> Path:
+    """A small picture of an artifact, made once, in a process of its own that has little time and memory.
+
+    NotFound if there is no such artifact, Unsupported if it is no picture that can be read.
+    """
+    path = thumbnail_path(folder, sha256, size)
+    if not path.is_file():
+        if not folder.has(sha256):
+            raise NotFound("There is no such artifact.")
+        async with folder.decoders:
+            if not path.is_file():
+                await ask_child(str(folder.root), sha256, str(size))
+    if not path.is_file():
+        raise Unsupported("No small picture can be made of this file.")
+    return path
+
+
+def thumbnail(folder: Folder, sha256: str, size: int) -> Path:
+    """The same, made by this process: only where strangers' pictures may be decoded."""
+    from engine.pictures import small
+
+    path = thumbnail_path(folder, sha256, size)
+    if not path.is_file():
+        data = small(folder.get(sha256), int(path.stem.rpartition("-")[2]))
+        with writing():
+            write_whole(path, data, folder.root / "tmp")
+    return path
+
+
+def thumbnail_path(folder: Folder, sha256: str, size: int) -> Path:
+    """Where a thumbnail lies, once made."""
+    fits = next((s for s in SIZES if s >= size), SIZES[-1])
+    return folder.root / "thumbs" / sha256[:2] / f"{folder.path(sha256).name}-{fits}.webp"
+
+
+async def ask_child(*arguments: str) -> None:
+    quiet = asyncio.subprocess.DEVNULL
+    environment = {name: os.environ[name] for name in SAFE_ENVIRONMENT if name in os.environ}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, *arguments,
+        cwd=ROOT, env=environment | {"OPENBLAS_NUM_THREADS": "1"}, stdin=quiet, stdout=quiet, stderr=quiet,
+    )  # fmt: skip
+    try:
+        await asyncio.wait_for(child.wait(), THUMB_SECONDS)
+    except TimeoutError:
+        pass  # the caller finds no picture
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+def thumbnail_inside(root: str, sha256: str, size: str) -> None:
+    """The child's side of `thumbnail_outside`."""
+    limit_this_process()
+    thumbnail(Folder(Path(root)), sha256, int(size))
+
+
+def limit_this_process() -> None:
+    """Bounds of memory, time and files, where the system has them."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limits = {
+        resource.RLIMIT_AS: THUMB_MEMORY,
+        resource.RLIMIT_CPU: THUMB_SECONDS,
+        resource.RLIMIT_FSIZE: 64 * 1024**2,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        with suppress(ValueError, OSError):  # macOS knows no limit of address space
+            resource.setrlimit(kind, (limit, limit))

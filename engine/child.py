@@ -1,0 +1,164 @@
+"""A worker process: reads jobs from its standard input, writes what becomes of them to its standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from typing import IO
+
+import msgspec
+
+from engine.config import Settings, path_hook
+from engine.events import StepReport
+from engine.registry import Registry
+from engine.runner import Assignment, Runner, Say, preview_jpeg
+from engine.types import Image
+from engine.workers import (
+    Acknowledge,
+    Cancel,
+    Down,
+    Ended,
+    Forget,
+    Hurry,
+    Pictured,
+    Ready,
+    Remember,
+    Setup,
+    Start,
+    Told,
+    Up,
+    framed,
+)
+
+PREVIEW_GAP = 0.2
+"""Seconds between two previews of one step, at least."""
+
+
+class Pipe(Say):
+    """Sends what the runner says to the server."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._shown: dict[tuple[str, str], float] = {}
+
+    def send(self, message: Up) -> None:
+        data = framed(message)
+        with self._lock:
+            self._out.write(data)
+            self._out.flush()
+
+    def steps(self, job: str, reports: dict[str, StepReport], progress: float) -> None:
+        self.send(Told(job, reports, progress))
+
+    def preview(self, job: str, step: str, image: Image) -> None:
+        now = time.monotonic()
+        if now - self._shown.get((job, step), 0.0) >= PREVIEW_GAP:
+            self._shown[job, step] = now
+            self.send(Pictured(job, step, preview_jpeg(image)))
+
+    async def remember(self, job: str, path: str, index: int, data: bytes) -> None:
+        number = next(self._numbers)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        self.send(Remember(number, job, path, index, data))
+        await self._waiting.pop(number)
+
+    def acknowledged(self, number: int) -> None:
+        if (waiting := self._waiting.get(number)) is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def over(self, job: str) -> None:
+        """Forget when the previews of a job were shown."""
+        for place in [p for p in self._shown if p[0] == job]:
+            del self._shown[place]
+
+
+class Worker:
+    """The child's side: one runner, told what to do by the server."""
+
+    def __init__(self, settings: Settings, pipe: Pipe) -> None:
+        self.pipe = pipe
+        self.runner = Runner(settings, Registry.core(), pipe)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def hear(self, message: Down) -> None:
+        match message:
+            case Start(assignment):
+                task = asyncio.create_task(self.run(assignment))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case Cancel(job):
+                self.runner.cancel(job)
+            case Hurry(job, priority):
+                self.runner.raise_priority(job, priority)
+            case Forget(sha256):
+                self.runner.cache.forget_artifact(sha256)
+            case Acknowledge(number):
+                self.pipe.acknowledged(number)
+            case Setup():
+                pass
+
+    async def run(self, assignment: Assignment) -> None:
+        outcome = await self.runner.run(assignment)
+        self.pipe.over(assignment.job)
+        self.pipe.send(Ended(outcome))
+
+
+def main() -> None:
+    """Serve until the server is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a node prints goes to the log and cannot garble the messages
+    source = sys.stdin.buffer
+    setup = read(source)
+    if not isinstance(setup, Setup):
+        os._exit(2)
+    settings = msgspec.msgpack.decode(setup.settings, type=Settings, dec_hook=path_hook)
+    asyncio.run(serve(settings, source, Pipe(out)))
+
+
+async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
+    worker = Worker(settings, pipe)
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        while (message := read(source)) is not None:
+            loop.call_soon_threadsafe(worker.hear, message)
+        os._exit(0)  # the server is gone, and so is whoever wanted our results
+
+    threading.Thread(target=listen, daemon=True, name="listen").start()
+    pipe.send(Ready(os.getpid()))
+    await asyncio.Event().wait()
+
+
+decoder = msgspec.msgpack.Decoder(Down)
+
+
+def read(source: IO[bytes]) -> Down | None:
+    """The next message; None at the end."""
+    head = source.read(4)
+    if len(head) < 4:
+        return None
+    body = source.read(int.from_bytes(head, "big"))
+    return decoder.decode(body)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process with its server, also while a library holds the interpreter."""
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

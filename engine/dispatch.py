@@ -1,0 +1,267 @@
+"""From the queue to a worker and back: gives jobs, hears what becomes of them, writes it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.assets import Assets
+from engine.config import Settings
+from engine.errors import Problem, TesseraError
+from engine.events import Event, Job, Preview, StepReport
+from engine.jobs import Jobs
+from engine.runner import Assignment, Outcome
+from engine.workers import Host
+
+log = logging.getLogger("tessera.dispatch")
+
+DISK_CHECK = 2.0
+"""Seconds between looks at a disk that was full."""
+TOLD_GAP = 0.1
+"""Seconds between two progress events of one job, at least."""
+
+
+class Live(Struct):
+    """A job while it runs."""
+
+    owner: str
+    lease: str
+    progress: float = 0.0
+    steps: dict[str, StepReport] = field(default_factory=dict)
+    told: float = 0.0
+
+
+class Dispatch:
+    """Keeps a host busy with the queue."""
+
+    def __init__(
+        self, settings: Settings, jobs: Jobs, assets: Assets, tell: Callable[[Event | Preview], None]
+    ) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.assets = assets
+        self.live: dict[str, Live] = {}
+        self.paused = ""
+        """Why nothing is given out, for people; empty while the queue runs."""
+        self.host: Host
+        self._tell = tell
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._private: dict[str, asyncio.Future[Outcome]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def open(self, host: Host) -> None:
+        self.host = host
+        await host.open()
+        self._loop = asyncio.create_task(self._give_out())
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to give out."""
+        self._wake.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Give out nothing more and let what runs come to its end, for at most so long."""
+        self._draining = True
+        if self._loop is not None:
+            self._loop.cancel()
+        until = asyncio.get_running_loop().time() + seconds
+        while self.host.busy and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """Stop; what still runs goes back to the queue, uncounted."""
+        self._draining = True
+        if self._loop is not None:
+            self._loop.cancel()
+        lease = self.host.lease
+        await self.host.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.jobs.give_back(lease)
+
+    def cancel(self, job: str) -> None:
+        self.host.cancel(job)
+        self.live.pop(job, None)
+
+    async def once(self, assignment: Assignment) -> Outcome:
+        """Run something beside the queue, that leaves no row."""
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._private[assignment.job] = ended
+        try:
+            await self.host.start(assignment, self.host.lease)
+            return await ended
+        finally:
+            self._private.pop(assignment.job, None)
+
+    # -- giving out
+
+    async def _give_out(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while await self._give_one():
+                    pass
+            except TesseraError as error:
+                await self._pause(error.code, str(error))
+            except Exception:
+                log.exception("The queue stumbled; it goes on.")
+                asyncio.get_running_loop().call_later(DISK_CHECK, self.wake)
+
+    async def _give_one(self) -> bool:
+        host = self.host
+        if self._draining or len(host.busy) >= self.settings.jobs_at_once or not await self._has_room():
+            return False
+        lease = host.lease
+        job = await self.jobs.claim(lease, idle=not host.busy)
+        if job is None:
+            return False
+        await self._start(job, lease)
+        return True
+
+    async def _start(self, job: Job, lease: str) -> None:
+        remembered = await self.jobs.remembered(job.id)
+        answers = await self.jobs.answers(job.id)
+        self.live[job.id] = Live(job.owner, lease)
+        assignment = Assignment(
+            job.id,
+            job.owner,
+            job.document,
+            job.priority,
+            job.inputs,
+            job.targets,
+            job.files,
+            [(path, index, data) for (path, index), data in remembered.items()],
+            answers,
+        )
+        if not await self.host.start(assignment, lease):
+            self.live.pop(job.id, None)
+            await self.jobs.give_back(lease, {job.id})
+            self.wake()
+
+    async def _has_room(self) -> bool:
+        """Whether the disk takes more; while it does not the queue is paused, and says so."""
+        free = shutil.disk_usage(self.settings.data).free
+        if free < self.settings.disk_reserve:
+            want = f"{self.settings.disk_reserve:,} bytes"
+            await self._pause("disk_full", f"The disk has {free:,} bytes left; the queue waits for {want}.")
+            return False
+        if self.paused:
+            self.paused = ""
+            await self.jobs.emit(Event("queue.resumed"))
+        return True
+
+    async def _pause(self, code: str, reason: str) -> None:
+        if not self.paused:
+            self.paused = reason
+            log.warning("The queue is paused: %s", reason)
+            event = Event("queue.paused", data={"code": code, "reason": reason})
+            try:
+                await self.jobs.emit(event)
+            except TesseraError:
+                self._tell(event)  # no room even for a line of the log: say it to whoever listens now
+        asyncio.get_running_loop().call_later(DISK_CHECK, self.wake)
+
+    # -- what the worker says
+
+    def on_steps(self, job: str, reports: dict[str, StepReport], progress: float) -> None:
+        live = self.live.get(job)
+        if live is None:
+            return
+        news = {id: r for id, r in reports.items() if (old := live.steps.get(id)) is None or old.state != r.state}
+        live.steps.update({id: msgspec.structs.replace(r) for id, r in reports.items()})
+        live.progress = progress
+        ended = {id: r for id, r in reports.items() if id in news or r.state != "running"}
+        if ended:
+            data = {"progress": round(progress, 4), "steps": msgspec.to_builtins(ended)}
+            self._spawn(self._emit(Event("steps", owner=live.owner, job=job, data=data)))
+        now = asyncio.get_running_loop().time()
+        if now - live.told >= TOLD_GAP:
+            live.told = now
+            partial = {id: round(float(r.progress), 4) for id, r in reports.items() if isinstance(r.progress, float)}
+            data = {"progress": round(progress, 4), "steps": partial}
+            self._tell(Event("progress", seq=self.jobs.last_seq, owner=live.owner, job=job, data=data))
+
+    def on_preview(self, job: str, step: str, jpeg: bytes) -> None:
+        live = self.live.get(job)
+        if live is not None:
+            self._tell(Preview(job, step, jpeg, live.owner, self.jobs.last_seq))
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        private = self._private.get(outcome.job)
+        if private is not None and not private.done():
+            private.set_result(outcome)
+            return
+        live = self.live.pop(outcome.job, None)
+        if live is not None:
+            self._spawn(self._finish(outcome, live))
+        self.wake()
+
+    async def _finish(self, outcome: Outcome, live: Live) -> None:
+        job, lease = outcome.job, live.lease
+        if outcome.state == "waiting":
+            for artifact in outcome.artifacts:
+                await self.assets.add(artifact, live.owner, "output", job)
+            await self.jobs.park(job, lease, outcome.questions, steps=outcome.steps)
+        elif outcome.problem is not None and outcome.problem.code == "disk_full":
+            await self.jobs.give_back(lease, {job})
+            await self._pause("disk_full", "The disk is full; the queue waits for room.")
+            return
+        elif outcome.state in ("done", "failed", "cancelled"):
+            for artifact in outcome.artifacts:
+                await self.assets.add(artifact, live.owner, "output", job)
+            receipt = {**outcome.receipt, "seconds": round(outcome.seconds, 4)}
+            problem = outcome.problem
+            if outcome.state == "failed" and problem is None:
+                problem = Problem("failed", remedy="Look at the steps for what went wrong.")
+            state: Any = outcome.state
+            await self.jobs.finish(
+                job, lease, state, outputs=outcome.outputs, steps=outcome.steps, problem=problem, receipt=receipt
+            )
+        self.wake()
+
+    async def on_remember(self, job: str, path: str, index: int, data: bytes) -> None:
+        if job not in self._private:
+            await self.jobs.remember(job, path, index, data)
+
+    async def on_death(self, lease: str, jobs: set[str], cause: str, deliberate: bool) -> None:
+        """The worker is gone: its jobs run again, or are set aside when it was one time too many."""
+        for job in jobs:
+            self.live.pop(job, None)
+            private = self._private.get(job)
+            if private is not None and not private.done():
+                private.set_result(Outcome(job, "failed", problem=Problem("worker_died", got=cause)))
+        if deliberate:
+            await self.jobs.give_back(lease)
+        else:
+            await self.jobs.crashed(lease, cause)
+        self.wake()
+
+    async def _emit(self, event: Event) -> None:
+        await self.jobs.emit(event)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """In the background, but begun in order: the writer thread takes writes as they come."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("What a worker said could not be written down: %s", error)
+            if isinstance(error, TesseraError) and error.code == "disk_full":
+                self._spawn(self._pause("disk_full", str(error)))
+
+
+def free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free

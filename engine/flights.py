@@ -1,0 +1,447 @@
+"""One call: from memory or disk, from an equal call in flight, or run in a lane with the out-of-memory ladder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import itertools
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from engine.cache import Cache, Cached, mentions
+from engine.codecs import freeze
+from engine.context import Context
+from engine.digest import call_key, digest
+from engine.errors import Cancelled, NodeFailed, OutOfMemory, Parked, Problem, TesseraError, shown
+from engine.events import CacheUse, StepState
+from engine.lanes import Lanes, Ticket
+from engine.node import Declared
+from engine.plan import Shape
+from engine.ports import Class, Either, ListOf, Menu, Nothing, PortType, Scalar, words
+from engine.types import Image, Value
+
+THRIFT = 2
+"""How far thrift is raised before giving up: tiles a quarter of their size."""
+
+
+class Stop(Struct, frozen=True):
+    """Why a call or step has no value."""
+
+    state: StepState
+    problem: Problem | None = None
+
+
+CANCELLED = Stop("cancelled")
+ASKING = Stop("asking")
+SKIPPED = Stop("skipped")
+Result = Cached | Stop
+Flown = tuple[Result, CacheUse, float, str]
+"""What came of a call, where it came from, how many seconds it ran, and why it had to."""
+
+
+class Memory(Protocol):
+    """What the ladder needs of the weights in memory."""
+
+    limit: int
+
+    @property
+    def bytes(self) -> int: ...
+
+    def evict(self, all: bool = False) -> int: ...
+
+
+class Caller(Protocol):
+    """The run that a call belongs to."""
+
+    id: str
+    owner: str
+    priority: int
+    ambient: contextvars.Context
+
+    def on_progress(self, path: str, fraction: float) -> None: ...
+
+    def on_preview(self, path: str, image: Image) -> None: ...
+
+
+class Call(Struct):
+    """A node with concrete inputs."""
+
+    shape: Shape
+    declared: Declared
+    path: str
+    values: list[Any]
+    digests: list[bytes]
+    key: bytes | None = None
+    """None for what is never cached."""
+
+
+class Flight:
+    """A call under way, and everybody who waits for it."""
+
+    def __init__(self, call: Call, caller: Caller, ticket: Ticket) -> None:
+        self.call = call
+        self.caller = caller
+        self.ticket = ticket
+        self.callers: list[Caller] = []
+        self.landed: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.cancelled = threading.Event()
+        self.granted = False
+        self.task: asyncio.Task[None] | None = None
+        self.seconds = 0.0
+        self.why = ""
+
+
+class Flights:
+    """Runs the calls of every job of one worker."""
+
+    def __init__(self, cache: Cache, *, classes: Mapping[str, type[Value]], slots: Mapping[str, int]) -> None:
+        self.cache = cache
+        self.classes = classes
+        self.memory: Memory | None = None
+        """Weights in memory, once anything needs some."""
+        self.fall_back: Callable[[], object] | None = None
+        """Run in a call's own context, makes what follows use the CPU; None where that is not allowed."""
+        self.numerics = ""
+        """What changes the results of nodes that use torch: its version, the device and the precision."""
+        self._prefixes: dict[tuple[int, str], tuple[Shape, bytes]] = {}
+        self._lanes = Lanes(slots)
+        self._pools: dict[str, Executor] = {
+            lane: ThreadPoolExecutor(count, thread_name_prefix=lane) for lane, count in slots.items()
+        }
+        self._tickets = itertools.count(1)
+        self._granted: dict[int, asyncio.Future[None]] = {}
+        self._joinable: dict[bytes, Flight] = {}
+        self._aloft: dict[int, Flight] = {}
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- keys
+
+    def key(self, shape: Shape, digests: Sequence[bytes]) -> bytes:
+        """The key of a call of this node on inputs of these digests."""
+        place = (id(shape), self.numerics)
+        known = self._prefixes.get(place)
+        if known is None:  # the shape itself is kept, so that its id stays its own
+            known = self._prefixes[place] = (shape, shape.prefix(self.epoch(shape)))
+        return call_key(known[1], list(digests))
+
+    def epoch(self, shape: Shape) -> str:
+        """What besides inputs and version changes the result: a pack's source, and the numerics under torch."""
+        return f"{self.numerics}|{shape.entry.epoch}" if shape.spec.lane == "gpu" else shape.entry.epoch
+
+    # -- trivial calls
+
+    def at_once(self, call: Call, *, fresh: bool = False) -> Flown:
+        """Run an inline call on the loop, unless its result is known."""
+        if not fresh and call.key is not None and (known := self.cache.fetch(call.key)) is not None:
+            return known, "disk", 0.0, ""
+        began = time.perf_counter()
+        try:
+            result = self.settle(call, call.declared.run(**self.arguments(call, Context())))
+        except Exception as error:
+            return Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began, ""
+        seconds = time.perf_counter() - began
+        return result, "ran", seconds, self.keep(call, result, seconds)
+
+    # -- calls in lanes
+
+    async def fly(self, call: Call, caller: Caller, *, fresh: bool = False) -> Flown:
+        """Join an equal call in flight, or find its result on disk, or start it.
+
+        Cancelling the task that awaits this only leaves the flight; the last to leave ends it.
+        """
+        key = None if fresh else call.key
+        if key is not None and (flight := self._joinable.get(key)) is not None:
+            return await self.aboard(flight, caller), "flight", 0.0, ""
+        if key is not None and (known := await self.from_disk(key)) is not None:
+            return known, "disk", 0.0, ""
+        if key is not None and (flight := self._joinable.get(key)) is not None:  # begun while we looked on disk
+            return await self.aboard(flight, caller), "flight", 0.0, ""
+        flight = self.start(call, caller)
+        result = await self.aboard(flight, caller)
+        return result, "ran", flight.seconds, flight.why
+
+    async def from_disk(self, key: bytes) -> Cached | None:
+        return await asyncio.get_running_loop().run_in_executor(self._pools["io"], self.cache.fetch, key)
+
+    def start(self, call: Call, caller: Caller) -> Flight:
+        lane = call.shape.spec.lane
+        ticket = Ticket(next(self._tickets), "io" if lane == "inline" else lane, caller.owner, caller.priority)
+        flight = Flight(call, caller, ticket)
+        if call.key is not None:
+            self._joinable[call.key] = flight
+        self._aloft[ticket.id] = flight
+        flight.task = asyncio.get_running_loop().create_task(self.pilot(flight))
+        return flight
+
+    async def aboard(self, flight: Flight, caller: Caller) -> Result:
+        """Wait for a flight; it takes the highest priority of those who wait."""
+        flight.callers.append(caller)
+        self._lanes.hurry(flight.ticket.id, caller.priority)
+        try:
+            return await asyncio.shield(flight.landed)
+        finally:
+            flight.callers.remove(caller)
+            if not flight.callers and not flight.landed.done():
+                self.abandon(flight)
+
+    def abandon(self, flight: Flight) -> None:
+        """The last who waited is gone: stop the call, and let nobody else join it."""
+        flight.cancelled.set()
+        self.close_doors(flight)
+        is_async = inspect.iscoroutinefunction(flight.call.declared.run)
+        if flight.task is not None and (not flight.granted or is_async):
+            flight.task.cancel()
+
+    def close_doors(self, flight: Flight) -> None:
+        key = flight.call.key
+        if key is not None and self._joinable.get(key) is flight:
+            del self._joinable[key]
+
+    def abandoned(self, caller: Caller) -> list[Flight]:
+        """Calls that this run started, nobody wants any more, and that have not stopped yet."""
+        return [f for f in self._aloft.values() if f.caller is caller and f.cancelled.is_set()]
+
+    async def pilot(self, flight: Flight) -> None:
+        """Take a slot, run the call, land with whatever comes of it."""
+        result: Result = CANCELLED
+        try:
+            await self.take_slot(flight)
+            try:
+                began = time.perf_counter()
+                result = await self.climb(flight)
+                flight.seconds = time.perf_counter() - began
+            finally:
+                self.grant(self._lanes.done(flight.ticket.id))
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            result = Stop("failed", explain(error, flight.call.path))
+        finally:
+            self._aloft.pop(flight.ticket.id, None)
+            self.close_doors(flight)
+            if not flight.landed.done():
+                flight.landed.set_result(result)
+
+    async def take_slot(self, flight: Flight) -> None:
+        id = flight.ticket.id
+        granted = self._granted[id] = asyncio.get_running_loop().create_future()
+        self.grant(self._lanes.ask(flight.ticket))
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled():
+                self.grant(self._lanes.done(id))
+            self._lanes.drop(id)
+            raise
+        finally:
+            self._granted.pop(id, None)
+        flight.granted = True
+
+    def grant(self, ids: list[int]) -> None:
+        for id in ids:
+            granted = self._granted.get(id)
+            if granted is None or granted.done():
+                self.grant(self._lanes.done(id))
+            else:
+                granted.set_result(None)
+
+    # -- the ladder
+
+    async def climb(self, flight: Flight) -> Result:
+        """Run; out of memory: free and retry, then with more thrift, then on the CPU, then say what it needed."""
+        call = flight.call
+        last: BaseException | None = None
+        for rung in ladder(call.shape, self.fall_back is not None):
+            if rung.evict and self.memory is not None:
+                self.memory.evict(all=True)
+            tried = self.on_rung(call, rung)
+            if rung.name and tried.key is not None and (known := self.cache.fetch(tried.key)) is not None:
+                return known
+            began = time.perf_counter()
+            try:
+                result = await self.attempt(flight, rung)
+            except Cancelled:
+                return CANCELLED
+            except Parked:
+                return ASKING
+            except Exception as error:
+                if not out_of_memory(error):
+                    return Stop("failed", explain(error, call.path))
+                last = error.with_traceback(None)
+                continue
+            flight.why = self.keep(tried, result, time.perf_counter() - began)
+            if rung.name:
+                flight.why = f"{flight.why}; it ran out of memory, then ran with {rung.name}"
+            return result
+        return Stop("failed", explain(self.too_little(last), call.path))
+
+    def on_rung(self, call: Call, rung: Rung) -> Call:
+        """The call under a key of its own, so that a fallback never poses as the real thing."""
+        if not rung.name or call.key is None:
+            return call
+        key = call_key(call.key, [digest(rung.name)])
+        return Call(call.shape, call.declared, call.path, call.values, call.digests, key)
+
+    async def attempt(self, flight: Flight, rung: Rung) -> Cached:
+        call, caller = flight.call, flight.caller
+        ambient = caller.ambient.copy()
+        if rung.cpu and self.fall_back is not None:
+            ambient.run(self.fall_back)
+        context = Context(
+            progress=functools.partial(caller.on_progress, call.path),
+            preview=functools.partial(caller.on_preview, call.path),
+            cancelled=flight.cancelled.is_set,
+            thrift=rung.thrift,
+        )
+        arguments = self.arguments(call, context)
+        loop = asyncio.get_running_loop()
+        run = call.declared.run
+        if inspect.iscoroutinefunction(run):
+            return self.settle(call, await loop.create_task(run(**arguments), context=ambient))
+        work = functools.partial(ambient.run, self.in_thread, call, arguments)
+        return await asyncio.shield(loop.run_in_executor(self._pools[flight.ticket.lane], work))
+
+    def in_thread(self, call: Call, arguments: dict[str, Any]) -> Cached:
+        return self.settle(call, call.declared.run(**arguments))
+
+    def too_little(self, last: BaseException | None) -> OutOfMemory:
+        if isinstance(last, OutOfMemory) and last.needed:
+            return last
+        free = max(0, self.memory.limit - self.memory.bytes) if self.memory is not None else 0
+        text = f"Not enough memory: {shown(str(last), 200)}"
+        return OutOfMemory(f"{text} ({free:,} bytes free)." if free else text, free=free)
+
+    # -- values
+
+    def arguments(self, call: Call, context: Context) -> dict[str, Any]:
+        arguments = dict(zip(call.shape.names, call.values, strict=True))
+        if call.declared.context:
+            arguments[call.declared.context] = context
+        return arguments
+
+    def settle(self, call: Call, value: Any) -> Cached:
+        """What the function returned, checked against its types, read-only, with digests."""
+        shape = call.shape
+        fields = (value,) if shape.single else () if value is None else tuple(value)
+        ports = shape.spec.outputs
+        if len(fields) != len(ports):
+            raise NodeFailed(f"{shape.spec.id} returned {len(fields)} values for {len(ports)} outputs.")
+        settled = []
+        for port, field in zip(ports, fields, strict=True):
+            if type(field) is float and type(port.type) is Scalar and port.type.name == "float":
+                settled.append(field)
+                continue
+            fits, field = conform(field, port.type, self.classes)
+            if not fits:
+                got = f"{shape.spec.id} returned {shown(field)} for {port.name}"
+                remedy = "This is an error in the node; tell its author."
+                raise NodeFailed(f"{got}, which is declared as {words(port.type)}.", remedy=remedy)
+            settled.append(freeze(field))
+        return Cached(tuple(settled), tuple([digest(v) for v in settled]))
+
+    def keep(self, call: Call, result: Cached, seconds: float) -> str:
+        """Put a result into the cache; why it had to be computed."""
+        shape, spec = call.shape, call.shape.spec
+        if call.key is None:
+            return {"effect": "it changes the world", "source": "it reads the world"}.get(spec.kind, "")
+        epoch = self.epoch(shape)
+        inputs = dict(zip(shape.eager_names, call.digests, strict=False))
+        why = self.cache.why(spec.id, spec.version, call.path, epoch, inputs)
+        self.cache.keep(
+            call.key,
+            result,
+            node=spec.id,
+            version=spec.version,
+            step=call.path,
+            epoch=epoch,
+            inputs=inputs,
+            seconds=seconds,
+            artifacts=mentions(call.values) if shape.artifacts else (),
+        )
+        return why
+
+
+class Rung(Struct, frozen=True):
+    """One try at a call."""
+
+    name: str = ""
+    """Added to the key when the result may differ from the real thing."""
+    thrift: int = 0
+    evict: bool = False
+    cpu: bool = False
+
+
+def ladder(shape: Shape, can_fall_back: bool) -> list[Rung]:
+    """The tries for a call: as it is, after freeing memory, with more thrift, on the CPU."""
+    rungs = [Rung(), Rung(evict=True)]
+    rungs += [Rung(f"thrift {n}", thrift=n, evict=True) for n in range(1, THRIFT + 1)]
+    if can_fall_back and shape.spec.lane == "gpu":
+        rungs.append(Rung("the CPU", thrift=THRIFT, evict=True, cpu=True))
+    return rungs
+
+
+def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> tuple[bool, Any]:
+    """Whether a returned value is of the declared type, and the value in exactly that type."""
+    match kind:
+        case Scalar(name="float"):
+            if type(value) is int:
+                return True, float(value)
+            return isinstance(value, float), float(value) if isinstance(value, float) else value
+        case Scalar(name="int"):
+            return type(value) is int, value
+        case Scalar(name="str"):
+            return isinstance(value, str), value
+        case Scalar(name="bool"):
+            return type(value) is bool, value
+        case Menu(options=options):
+            return any(type(o) is type(value) and o == value for o in options), value
+        case Class():
+            known = classes.get(kind.name)
+            return known is not None and isinstance(value, known), value
+        case Nothing():
+            return value is None, value
+        case ListOf(item=item):
+            if not isinstance(value, (list, tuple)):
+                return False, value
+            pairs = [conform(v, item, classes) for v in value]
+            return all(fits for fits, _ in pairs), [v for _, v in pairs]
+        case Either(options=options):
+            exact = sorted(options, key=lambda o: o == Scalar("float"))  # an int stays one where ints are allowed
+            found = (c for option in exact if (c := conform(value, option, classes))[0])
+            return next(found, (False, value))
+        case _:
+            return True, value
+
+
+def out_of_memory(error: BaseException) -> bool:
+    from engine.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
+def explain(error: BaseException, path: str) -> Problem:
+    """An error of a node as a problem with its step; where in the node's code, never where on this machine."""
+    if isinstance(error, TesseraError):
+        first = error.problems[0]
+        return Problem(first.code, path, first.input, first.got, first.want, first.remedy or error.remedy)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/engine/" not in f.filename.replace("\\", "/")]
+    where = f" (line {frames[-1].lineno} of {frames[-1].name})" if frames else ""
+    text = without_paths(f"{type(error).__name__}: {shown(str(error), 300)}")
+    return Problem("node_failed", path, got=text + where, remedy="Look at the values that reach this step.")
+
+
+def without_paths(text: str) -> str:
+    """The text with folders of this machine left out of it."""
+    words = text.split(" ")
+    return " ".join(w.rpartition("/")[2] if w.count("/") > 1 and "://" not in w else w for w in words)

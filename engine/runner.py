@@ -1,0 +1,377 @@
+"""Runs jobs in this process: plans them, gives them their surroundings, packs up what they made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from engine import artifacts, packs
+from engine.cache import Cache
+from engine.flights import Flights, Stop, explain
+from engine.codecs import encode
+from engine.config import Settings
+from engine.digest import digest
+from engine.errors import Problem, TesseraError
+from engine.events import JobState, Question, StepReport
+from engine.plan import Const, Plan
+from engine.planner import Planner
+from engine.ports import JsonValue
+from engine.registry import Failed, Registry
+from engine.run import Ending, Listener, Run
+from engine.types import Artifact, Image, Mask, Value
+from engine.workflow import Workflow, parse
+
+PLANS = 64
+"""Plans kept, so that running a workflow again costs no planning."""
+PREVIEW_SIDE = 512
+
+
+class Assignment(Struct):
+    """A job as a worker is given it. The document is self-contained."""
+
+    job: str
+    owner: str
+    document: bytes
+    priority: int = 0
+    inputs: dict[str, JsonValue] = field(default_factory=dict)
+    targets: list[str] | None = None
+    files: dict[str, Artifact] = field(default_factory=dict)
+    remembered: list[tuple[str, int, bytes]] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    fresh: bool = False
+    """Use nothing from the cache."""
+
+
+class Outcome(Struct):
+    """How a job ended in a worker. In `outputs` an artifact stands as {"artifact": {…}}."""
+
+    job: str
+    state: JobState
+    outputs: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, StepReport] = field(default_factory=dict)
+    artifacts: list[Artifact] = field(default_factory=list)
+    """Everything it made that people may fetch."""
+    questions: list[Question] = field(default_factory=list)
+    problem: Problem | None = None
+    receipt: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Say:
+    """What a runner tells its host. Called on the loop, except `preview`, which comes from the node's thread."""
+
+    def steps(self, job: str, reports: dict[str, StepReport], progress: float) -> None: ...
+
+    def preview(self, job: str, step: str, image: Image) -> None: ...
+
+    async def remember(self, job: str, path: str, index: int, data: bytes) -> None: ...
+
+
+class Runner:
+    """Everything that jobs of one process share: nodes, cache, weights, lanes."""
+
+    def __init__(self, settings: Settings, registry: Registry, say: Say) -> None:
+        self.settings = settings
+        self.say = say
+        self.core = registry
+        self.store = artifacts.Folder(settings.data / "artifacts")
+        self.cache = Cache(
+            settings.data / "cache",
+            registry.classes,
+            memory_limit=settings.cache_memory,
+            disk_limit=settings.cache_limit,
+        )
+        cores = max(2, os.cpu_count() or 2)
+        slots = {"gpu": 1, "cpu": cores, "io": 32}
+        self.flights = Flights(self.cache, classes=registry.classes, slots=slots)
+        self.runs: dict[str, Run] = {}
+        self._planner = Planner(registry)
+        self._packs: dict[str, Any] = {}
+        self._plans: OrderedDict[bytes, tuple[Plan, Workflow]] = OrderedDict()
+        self._numbers: asyncio.Lock = asyncio.Lock()
+
+    # -- the public verbs
+
+    async def run(self, assignment: Assignment) -> Outcome:
+        """Run a job to its end. What goes wrong is in the outcome, never raised."""
+        began = time.perf_counter()
+        try:
+            outcome = await self._run(assignment)
+        except TesseraError as error:
+            outcome = Outcome(assignment.job, "failed", problem=error.problems[0])
+        except Exception as error:
+            outcome = Outcome(assignment.job, "failed", problem=explain(error, ""))
+        finally:
+            self.runs.pop(assignment.job, None)
+        outcome.seconds = time.perf_counter() - began
+        return outcome
+
+    def cancel(self, job: str) -> None:
+        if (run := self.runs.get(job)) is not None:
+            run.cancel()
+
+    def raise_priority(self, job: str, priority: int) -> None:
+        if (run := self.runs.get(job)) is not None:
+            run.raise_priority(priority)
+
+    def close(self) -> None:
+        self.flights.close()
+        self.cache.close()
+
+    # -- one job
+
+    async def _run(self, work: Assignment) -> Outcome:
+        plan, workflow = await self._plan(work)
+        if any(step.shape.spec.lane == "gpu" for step in plan.steps):
+            await self._numerics()
+        job = JobListener(work.job, self)
+        ambient = contextvars.copy_context()
+        ambient.run(self._surround, work, workflow)
+        run = Run(
+            plan,
+            self.flights,
+            id=work.job,
+            owner=work.owner,
+            priority=work.priority,
+            listener=job,
+            remembered={(path, index): data for path, index, data in work.remembered},
+            answers=work.answers,
+            ambient=ambient,
+            previews=self.settings.previews,
+            fresh=work.fresh,
+        )
+        self.runs[work.job] = run
+        ending = await run.finish()
+        outcome = await asyncio.to_thread(self._pack, work, plan, run, ending)
+        await self.cache.flushed()
+        return outcome
+
+    async def _plan(self, work: Assignment) -> tuple[Plan, Workflow]:
+        mark = digest([work.document, repr(work.inputs), work.targets, sorted(a.sha256 for a in work.files.values())])
+        workflow = None
+        if (known := self._plans.get(mark)) is not None and not known[0].packs:
+            self._plans.move_to_end(mark)
+            return known
+        workflow = parse(work.document, limit=self.settings.document_limit)
+        await self._import_packs(workflow)
+        plan = self._planner.plan(workflow, inputs=work.inputs, targets=work.targets, files=work.files)
+        self._plans[mark] = (plan, workflow)
+        if len(self._plans) > PLANS:
+            self._plans.popitem(last=False)
+        return plan, workflow
+
+    async def _import_packs(self, workflow: Workflow) -> None:
+        """Import the packs that this workflow names, as their source is now."""
+        parts = [workflow, *workflow.groups.values()]
+        for pinned in workflow.needs.workflows.values():
+            if pinned.document:
+                inner = msgspec.convert(pinned.document, Workflow)
+                parts += [inner, *inner.groups.values()]
+        names = {s.node.split("/")[0] for p in parts for s in p.steps.values() if "/" in s.node} - {"group", "flow"}
+        changed = False
+        for name in sorted(names):
+            path = packs.locate(self.settings.packs, name)
+            if path is None:
+                continue
+            mark = packs.source_digest(path)
+            known = self._packs.get(name)
+            if known is None or known[0] != mark:
+                self._packs[name] = (mark, await asyncio.to_thread(packs.load, path))
+                changed = True
+        for name in names:
+            if name in self._packs and isinstance(failed := self._packs[name][1], Failed):
+                raise TesseraError(f"The pack {name} did not load: {failed.reason}", remedy="Mend it; the next run tries again.")
+        if changed:
+            registry = self.core.with_packs(pack for _, pack in self._packs.values())
+            self._planner = Planner(registry)
+            self._plans.clear()
+            self.flights.classes = self.cache.classes = registry.classes
+
+    async def _numerics(self) -> None:
+        """Bring up torch, once, the first time a plan needs it."""
+        async with self._numbers:
+            if self.flights.memory is None:
+                await asyncio.to_thread(self._bring_up_torch)
+
+    def _bring_up_torch(self) -> None:
+        from engine import memory
+        from engine.models import Models
+
+        memory.prepare(self.settings.threads)
+        models = Models.of(self.settings)
+        residency = memory.Residency.of(self.settings, self.core.loaders, models)
+        self.residency = residency
+        self.flights.numerics = memory.epoch(residency.device, residency.dtype)
+        if residency.device != "cpu" and self.settings.cpu_fallback:
+            spare = memory.Residency(self.core.loaders, models, device="cpu", dtype="auto")
+            self.flights.fall_back = lambda: memory.current.set(spare)
+        self.flights.memory = residency
+
+    def _surround(self, work: Assignment, workflow: Workflow) -> None:
+        """Set what the job's nodes find around them."""
+        output = None if work.fresh else self.settings.data / "output"
+        artifacts.surround(self.store, output, origin_of(work, workflow, self.settings))
+        if self.flights.memory is not None:
+            from engine import memory, models
+
+            memory.current.set(self.residency)
+            models.current.set(self.residency.models)
+
+    # -- what came of it
+
+    def _pack(self, work: Assignment, plan: Plan, run: Run, ending: Ending) -> Outcome:
+        """Outputs as data, their pictures kept; runs in a thread."""
+        outcome = Outcome(work.job, state_of(run, ending), steps=ending.steps, questions=ending.questions)
+        for name, value in ending.values.items():
+            outcome.outputs[name] = self.outward(value, outcome.artifacts)
+        for value in ending.effects:
+            collect(value, outcome.artifacts)
+        for question in ending.questions:
+            outcome.artifacts += question.pictures
+        if outcome.state == "failed":
+            stops = [s for s in ending.stops.values() if s.state == "failed"]
+            failed = [r.problem for r in ending.steps.values() if isinstance(r.problem, Problem)]
+            outcome.problem = failed[0] if failed else stops[0].problem if stops else None
+        outcome.receipt = self.receipt(plan, ending)
+        return outcome
+
+    def outward(self, value: Any, made: list[Artifact]) -> Any:
+        """A value as an answer carries it: plain JSON, or an artifact."""
+        if isinstance(value, list):
+            return [self.outward(item, made) for item in value]
+        if isinstance(value, Value):
+            artifact = self.artifact_of(value)
+            made.append(artifact)
+            return {"artifact": msgspec.to_builtins(artifact)}
+        return value
+
+    def artifact_of(self, value: Value) -> Artifact:
+        if isinstance(value, Artifact):
+            return value
+        if isinstance(value, (Image, Mask)):
+            data, mime = picture_png(value), "image/png"
+        else:
+            encoded = encode(value)
+            data, mime = encoded.data, encoded.mime
+        token = artifacts.dimensions(data) if mime.startswith("image/") else (0, 0)
+        return Artifact(self.store.put(data), mime, len(data), type(value).__name__.lower(), *token)
+
+    def receipt(self, plan: Plan, ending: Ending) -> dict[str, Any]:
+        """What made the outputs: enough to make them again, or to say what differs."""
+        nodes = {s.shape.spec.id: s.shape.spec.version for s in plan.steps}
+        epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.steps if s.shape.entry.pack}
+        found: dict[str, Any] = {"nodes": nodes, "packs": epochs, "outputs": {}}
+        found["outputs"] = {name: digest(value).hex() for name, value in ending.values.items()}
+        if self.flights.memory is not None and any(s.shape.spec.lane == "gpu" for s in plan.steps):
+            from engine import memory
+
+            found["environment"] = memory.environment(self.residency.device, self.residency.dtype)
+            found["models"] = self.models_used(plan)
+        return found
+
+    def models_used(self, plan: Plan) -> dict[str, str]:
+        """Name and content hash of every model a step loads by name."""
+        used: dict[str, str] = {}
+        for step in plan.steps:
+            for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
+                if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
+                    file = self.residency.models.find(str(source.value))
+                    used[file.name] = self.residency.models.sha256(file)
+        return used
+
+
+class JobListener(Listener):
+    """Passes what one run says on to the host."""
+
+    def __init__(self, job: str, runner: Runner) -> None:
+        self.job = job
+        self.runner = runner
+
+    def steps(self, reports: dict[str, StepReport], progress: float) -> None:
+        self.runner.say.steps(self.job, reports, progress)
+
+    def preview(self, step: str, image: Image) -> None:
+        self.runner.say.preview(self.job, step, image)
+
+    async def remember(self, path: str, index: int, data: bytes) -> None:
+        await self.runner.say.remember(self.job, path, index, data)
+
+    async def show(self, pictures: Sequence[Value]) -> list[Artifact]:
+        return [await asyncio.to_thread(self.runner.artifact_of, picture) for picture in pictures]
+
+
+def state_of(run: Run, ending: Ending) -> JobState:
+    states = {stop.state for stop in ending.stops.values()}
+    if run.stopped:
+        return "cancelled"
+    if "failed" in states or "skipped" in states - {"asking"} and "asking" not in states:
+        return "failed"
+    if "asking" in states:
+        return "waiting"
+    return "cancelled" if "cancelled" in states else "done"
+
+
+def collect(value: Any, made: list[Artifact]) -> None:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, Artifact):
+            made.append(item)
+
+
+def picture_png(value: Image | Mask) -> bytes:
+    from engine.pictures import picture_bytes
+
+    return picture_bytes(value if isinstance(value, Image) else Image(value.pixels[:, :, None]), "png")
+
+
+def origin_of(work: Assignment, workflow: Workflow, settings: Settings) -> dict[str, Any]:
+    """What a saved picture may say about how it was made, for the policy to choose from."""
+    return {
+        "metadata": settings.metadata,
+        "title": workflow.title,
+        "inputs": {**typed_values(workflow), **work.inputs},
+        "workflow": work.document.decode("utf-8", "replace"),
+    }
+
+
+def typed_values(workflow: Workflow) -> dict[str, JsonValue]:
+    """What the document itself gives its named inputs."""
+    found: dict[str, JsonValue] = {}
+    for name, target in workflow.inputs.items():
+        step, _, port = (target.to or ["."])[0].rpartition(".")
+        if step in workflow.steps and port in workflow.steps[step].values:
+            found[name] = workflow.steps[step].values[port]
+    return found
+
+
+def preview_jpeg(image: Image) -> bytes:
+    """A preview as JPEG, its longer side at most PREVIEW_SIDE pixels."""
+    import io
+
+    import numpy as np
+    from PIL import Image as Pil
+
+    pixels = image.pixels
+    if pixels.dtype != np.uint8:
+        pixels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    picture = Pil.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, :3])
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    out = io.BytesIO()
+    picture.save(out, "jpeg", quality=80)
+    return out.getvalue()
+
+
+def document_digest(document: bytes) -> str:
+    """How a saved workflow is pinned."""
+    return hashlib.sha256(document).hexdigest()
+
+

@@ -1,0 +1,1 @@
+"""The nodes that come with Tessera: each a typed function."""

@@ -1,0 +1,1 @@
+"""The torch and picture code behind the nodes; imported only inside functions."""

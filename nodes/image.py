@@ -1,0 +1,150 @@
+"""Pictures: resize, crop, blend, invert, lay out in a sheet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
+
+from engine.errors import BadInput
+from engine.node import conversion, node
+from engine.types import Fraction, Image, Mask
+
+SHEET_LIMIT = 100_000_000
+"""Pixels of the largest sheet."""
+
+Side = Annotated[int, Meta(ge=1, le=16_384, description="A width or height, in pixels.")]
+Offset = Annotated[int, Meta(ge=0, le=16_384, description="Pixels from the edge.")]
+Columns = Annotated[
+    int, Meta(ge=0, le=1000, description="Pictures in a row; 0 makes the sheet about square.")
+]
+Filter = Annotated[
+    Literal["lanczos", "bicubic", "bilinear", "area", "nearest"],
+    Meta(
+        description="How pixels are made from their neighbours: lanczos is sharpest, nearest keeps hard
+        edges."
+    ),
+]
+
+
+class Size(NamedTuple):
+    width: int
+    height: int
+
+
+@node(category="image", lane="inline")
+def picture_size(image: Image) -> Size:
+    """Tell how large a picture is, in pixels."""
+    return Size(image.width, image.height)
+
+
+@node(category="image")
+def resize(
+    image: Image,
+    width: Side | None = None,
+    height: Side | None = None,
+    fit: Literal["stretch", "inside", "cover"] = "stretch",
+    filter: Filter = "lanczos",
+) -> Image:
+    """Scale a picture.
+
+    With one side given, the other follows. With both, "stretch" makes exactly that size, "inside" keeps the
+    proportions and stays within it, and "cover" keeps the proportions, fills it and cuts off what is over.
+    """
+    from nodes._lib import pictures
+
+    if width is None and height is None:
+        raise BadInput("width", got="nothing", want="a width, a height or both")
+    across = (width or 0) / image.width
+    down = (height or 0) / image.height
+    if width is not None and height is not None and fit == "stretch":
+        return pictures.resized(image, width, height, filter)
+    scale = min(across, down) if across and down and fit == "inside" else max(across, down)
+    scaled = [max(1, round(side * scale)) for side in (image.width, image.height)]
+    if width is None or height is None or fit == "inside":
+        check_side(max(scaled))
+        return pictures.resized(image, scaled[0], scaled[1], filter)
+    wide, high = max(scaled[0], width), max(scaled[1], height)
+    check_side(max(wide, high))
+    whole = pictures.resized(image, wide, high, filter)
+    return pictures.cut(whole, (wide - width) // 2, (high - height) // 2, width, height)
+
+
+@node(category="image")
+def crop(image: Image, width: Side, height: Side, left: Offset = 0, top: Offset = 0) -> Image:
+    """Cut a rectangle out of a picture."""
+    from nodes._lib import pictures
+
+    for name, start, side, limit in (
+        ("width", left, width, image.width),
+        ("height", top, height, image.height),
+    ):
+        if start + side > limit:
+            raise BadInput(
+                name,
+                got=f"{start} + {side} pixels",
+                want=f"at most the {limit} that the picture has",
+                remedy="Make the cut smaller or move it.",
+            )
+    return pictures.cut(image, left, top, width, height)
+
+
+@node(category="image")
+def blend(a: Image, b: Image, amount: Fraction = 0.5) -> Image:
+    """Mix two pictures of the same size: 0 is all `a`, 1 all `b`."""
+    from nodes._lib import pictures
+
+    if (a.width, a.height) != (b.width, b.height):
+        raise BadInput(
+            "b",
+            got=f"{b.width} × {b.height}",
+            want=f"{a.width} × {a.height}, like a",
+            remedy="Resize one of them.",
+        )
+    return pictures.blended(a, b, amount)
+
+
+@node(category="image")
+def invert(image: Image) -> Image:
+    """Turn every colour into its opposite; transparency stays as it is."""
+    from nodes._lib import pictures
+
+    return pictures.inverted(image)
+
+
+@node(category="image")
+def contact_sheet(images: list[Image], columns: Columns = 0, captions: list[str] | None = None) -> Image:
+    """Lay pictures out on one sheet, row by row, each with its caption if there are captions."""
+    from nodes._lib import pictures
+
+    if not images:
+        raise BadInput("images", got="no pictures", want="at least one")
+    if captions is not None and len(captions) != len(images):
+        raise BadInput(
+            "captions",
+            got=f"{len(captions)} for {len(images)} pictures",
+            want="one for each picture",
+        )
+    across = min(columns or round(len(images) ** 0.5 + 0.49), len(images))
+    cells = len(images) * max(i.width for i in images) * max(i.height for i in images)
+    if cells > SHEET_LIMIT:
+        raise BadInput(
+            "images",
+            got=f"{cells / 1e6:.0f} megapixels",
+            want=f"at most {SHEET_LIMIT // 10**6}",
+            remedy="Resize the pictures first.",
+        )
+    return pictures.sheet(images, across, captions or [])
+
+
+@conversion
+def mask_to_image(mask: Mask) -> Image:
+    """Show a mask as a grey picture: black keeps, white changes."""
+    return Image(mask.pixels[..., None])
+
+
+def check_side(side: int) -> None:
+    if side > 16_384:
+        raise BadInput(
+            "width", got=f"{side} pixels for the longer side", want="at most 16384", remedy="Use less."
+        )

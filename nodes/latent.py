@@ -1,0 +1,90 @@
+"""Latents: empty ones, from pictures, and back to pictures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from engine.context import SILENT, Context
+from engine.errors import BadInput
+from engine.memory import weights
+from engine.node import node
+from engine.types import Denoiser, Image, Latent, Pixels, Seed, Vae
+
+
+@node(category="latents", lane="inline")
+def empty_latent(model: Denoiser, width: Pixels | None = None, height: Pixels | None = None) -> Latent:
+    """Make an empty canvas for a model to draw on.
+
+    A side that is left out takes the model's native size, which is what it draws best.
+    """
+    import numpy as np
+
+    sides = {"height": height or model.size, "width": width or model.size}
+    for name, side in sides.items():
+        check_multiple(name, side, model.factor)
+    cells = [side // model.factor for side in sides.values()]
+    return Latent(np.zeros((model.channels, *cells), np.float32), model.family, model.factor)
+
+
+@node(category="latents", lane="gpu")
+def decode_latent(
+    vae: Vae, latent: Latent, precision: Literal["8-bit", "float"] = "8-bit", ctx: Context = SILENT
+) -> Image:
+    """Turn a latent into a picture.
+
+    "8-bit" gives exact steps of 0 to 255, as they are saved; "float" keeps the finer steps for further editing.
+    When memory is short the picture is decoded in tiles.
+    """
+    import numpy as np
+
+    from nodes._lib import coding
+
+    check_family("latent", latent, vae)
+    with weights(vae) as module:
+        check_channels(latent, int(module.config.latent_channels))
+        pixels = coding.decode(module, latent, ctx.thrift)
+    return Image((pixels * 255).round().astype(np.uint8) if precision == "8-bit" else pixels)
+
+
+@node(category="latents", lane="gpu")
+def encode_image(vae: Vae, image: Image, seed: Seed | None = None, ctx: Context = SILENT) -> Latent:
+    """Turn a picture into a latent, to draw on from there.
+
+    Both sides must be multiples of the model's factor (8 for most): crop or resize the picture first.
+    Transparency is ignored. The result is the most likely latent, the same every time; with a `seed` it is
+    drawn at random around that, as some pipelines do.
+    """
+    from nodes._lib import coding, pictures
+
+    check_multiple("image", image.width, vae.factor)
+    check_multiple("image", image.height, vae.factor)
+    with weights(vae) as module:
+        samples = coding.encode(module, pictures.floats(pictures.rgb(image)), seed, ctx.thrift)
+    return Latent(samples, vae.family, vae.factor)
+
+
+def check_multiple(name: str, side: int, factor: int) -> None:
+    if side % factor:
+        below = side - side % factor
+        remedy = f"Use {below} or {below + factor}." if below else f"Use {factor}."
+        raise BadInput(name, got=f"{side} pixels", want=f"a multiple of {factor}", remedy=remedy)
+
+
+def check_family(name: str, latent: Latent, model: Denoiser | Vae) -> None:
+    if latent.family != model.family or latent.factor != model.factor:
+        raise BadInput(
+            name,
+            got=f"a latent of family {latent.family!r}, factor {latent.factor}",
+            want=f"family {model.family!r}, factor {model.factor}",
+            remedy="Decode it with its own model and encode the picture with this one.",
+        )
+
+
+def check_channels(latent: Latent, channels: int) -> None:
+    if latent.samples.ndim != 3 or latent.samples.shape[0] != channels:
+        raise BadInput(
+            "latent",
+            got=f"a latent of shape {tuple(latent.samples.shape)}",
+            want=f"{channels} channels × height × width",
+            remedy="Use parts of one model.",
+        )

@@ -1,0 +1,75 @@
+"""Load a model: what a name means becomes references to its parts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from engine.memory import loader
+from engine.models import ModelFile, models
+from engine.node import node
+from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Loaded(NamedTuple):
+    denoiser: Denoiser
+    text_encoder: TextEncoder
+    vae: Vae
+
+
+def content(model: ModelName = "starter", dtype: Precision = "auto") -> str:
+    """What the file behind the name holds: the same content under another name is the same model."""
+    here = models()
+    return here.sha256(here.find(model))
+
+
+@node(category="models", kind="source", lane="io", fingerprint=content)
+def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loaded:
+    """Choose a model: the part that draws, the part that reads prompts, and the part that makes pixels.
+
+    `model` is the name of a diffusers folder or a `.safetensors` checkpoint in the models folder, or the id
+    of a Hugging Face repository that is in the local cache. Nothing is downloaded, and pickled weights are
+    refused.
+
+    `dtype` is the number format to compute in; "auto" is float16 on a graphics card and float32 on a CPU,
+    where float16 means float32 too.
+    """
+    from nodes._lib import families
+
+    here = models()
+    file = here.find(model)
+    facts, sha256 = families.facts(file), here.sha256(file)
+    name, size, family = file.name, file.bytes, facts.family.name
+    return Loaded(
+        Denoiser(
+            name, family, sha256, size, dtype,
+            channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
+        ),
+        TextEncoder(name, family, sha256, size, dtype),
+        Vae(name, family, sha256, size, dtype, factor=facts.factor),
+    )  # fmt: skip
+
+
+@loader(Denoiser, "sd15", folder="unet", prefix="model.diffusion_model.")
+def load_sd15_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The UNet of Stable Diffusion 1.5."""
+    from nodes._lib import families, stable
+
+    return stable.unet(file, families.SD15, device, dtype)
+
+
+@loader(TextEncoder, "sd15", folder="text_encoder", prefix="cond_stage_model.")
+def load_sd15_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The CLIP text encoder of Stable Diffusion 1.5."""
+    from nodes._lib import families, stable
+
+    return stable.reader(file, families.SD15, device, dtype)
+
+
+@loader(Vae, "sd15", folder="vae", prefix="first_stage_model.")
+def load_sd15_vae(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The picture coder of Stable Diffusion 1.5."""
+    from nodes._lib import families, stable
+
+    return stable.vae(file, families.SD15, device, dtype)

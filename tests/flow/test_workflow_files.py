@@ -1,0 +1,77 @@
+"""The shipped workflows: well written, complete, and planned without a problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.config import ROOT
+from engine.planner import Planner
+from engine.registry import Registry
+from engine.types import Artifact
+from engine.workflow import canonical, parse, read
+
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+NEEDED = {"image_to_image": {"picture": "a-picture"}}
+"""Named inputs without which a workflow cannot run."""
+PICTURE = Artifact("0" * 64, "image/png", 1)
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+@pytest.fixture(scope="module")
+def planner() -> Planner:
+    return Planner(Registry.core())
+
+
+def test_the_gallery_is_complete() -> None:
+    assert {file.stem for file in FILES} >= {
+        "text_to_image", "image_to_image", "seed_sweep", "prompt_matrix",
+        "keep_the_best_of", "choose_with_me", "maths_example", "loop_example",
+    }  # fmt: skip
+
+
+@each_file
+def test_a_shipped_workflow_is_written_canonically(file: Path) -> None:
+    assert canonical(read(file.read_bytes())) == file.read_bytes()
+
+
+@each_file
+def test_a_shipped_workflow_has_a_plan_and_nothing_to_warn_of(file: Path, planner: Planner) -> None:
+    inputs = NEEDED.get(file.stem, {})
+    plan = planner.plan(parse(file.read_bytes()), inputs=inputs, files={"a-picture": PICTURE})
+    assert plan.warnings == ()
+    assert set(plan.types) == set(parse(file.read_bytes()).outputs)
+
+
+@each_file
+def test_a_shipped_workflow_presents_itself(file: Path, planner: Planner) -> None:
+    workflow = parse(file.read_bytes())
+    assert workflow.title
+    assert workflow.outputs
+    assert workflow.inputs
+    for name, given in workflow.inputs.items():
+        assert given.title, f"{name} has no title"
+        for place in given.to:
+            step, _, port = place.rpartition(".")
+            spec = planner.spec(workflow.steps[step].node)
+            assert spec is not None
+            assert port in {p.name for p in spec.inputs}, place
+
+
+@each_file
+def test_a_shipped_workflow_is_of_the_present_versions(file: Path, planner: Planner) -> None:
+    workflow = parse(file.read_bytes())
+    for steps in (workflow.steps, *(group.steps for group in workflow.groups.values())):
+        for name, step in steps.items():
+            spec = planner.spec(step.node)
+            assert step.node.startswith("group/") or (spec and step.version == spec.version), name
+
+
+def test_text_to_image_has_the_inputs_that_everybody_expects() -> None:
+    workflow = parse((ROOT / "workflows" / "text_to_image.json").read_bytes())
+    assert list(workflow.inputs) == [
+        "prompt", "negative", "model", "method", "seed", "steps", "guidance", "width", "height",
+    ]  # fmt: skip
+    assert workflow.outputs == {"picture": "save.out"}

@@ -1,0 +1,38 @@
+"""Saved workflows as typed functions, and the description of every route that follows from the types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from engine import workflow
+from engine.events import Request
+from web.openapi import describe
+from web.route import KEY, WAIT, Route, answer, content, document, engine, owner
+from web.runs import submit
+from web.views import Submitted
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """Call a saved workflow with its named inputs as the body; answers the run."""
+    inputs = workflow.read(await document(request)) if await content(request) else {}
+    return await submit(request, Request(workflow=request.match_info["name"], inputs=inputs))
+
+
+async def openapi(request: web.Request) -> web.StreamResponse:
+    """Describe every route and every saved workflow as OpenAPI 3.1."""
+    apps: dict[str, dict[str, Any]] = {}
+    for saved in await engine(request).library.names(owner(request)):
+        apps[saved["name"]] = await engine(request).app_schema(saved["name"], owner(request))
+    return answer(describe(request.app[DESCRIBED], apps))
+
+
+DESCRIBED: web.AppKey[Iterable[Route]] = web.AppKey("described", Iterable)
+"""Every route of the application."""
+INPUTS = dict[str, Any]
+ROUTES = (
+    Route("POST", "/api/apps/{name}", call, "apps", Submitted, INPUTS, params=(WAIT, KEY)),
+    Route("GET", "/api/openapi.json", openapi, "service", answer=dict[str, Any]),
+)

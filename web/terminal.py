@@ -1,0 +1,217 @@
+"""A person at a terminal: what they type, what they see, what they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import mimetypes
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from engine.errors import NotFound, Problem, TesseraError
+from web.client import Client, Json
+
+Show = Callable[[float], None]
+
+
+async def read_inputs(client: Client, workflow: str | Json, typed_in: list[tuple[str, str]]) -> Json:
+    """The named inputs as typed on the command line, each as its port wants it; files are sent first."""
+    if not typed_in:
+        return {}
+    if isinstance(workflow, str):
+        workflow = await client.get(f"/api/workflows/{quote(workflow, safe='')}")
+    schemas = input_schemas(workflow, (await client.get("/api/nodes"))["nodes"])
+    inputs: Json = {}
+    for name, text in typed_in:
+        inputs[name] = await sent(client, text[1:]) if text[:1] == "@" else typed(text, schemas.get(name, {}))
+    return inputs
+
+
+async def sent(client: Client, name: str) -> str:
+    if not Path(name).is_file():
+        raise NotFound(f"There is no file {name}.")
+    return await client.upload(Path(name))
+
+
+def input_schemas(workflow: Json, palette: list[Json]) -> dict[str, Json]:
+    """What each named input takes, by the first port that it goes to."""
+    ports = {node["id"]: {port["name"]: port["schema"] for port in node["inputs"]} for node in palette}
+    steps, found = workflow.get("steps", {}), {}
+    for name, declared in workflow.get("inputs", {}).items():
+        step, _, port = next(iter(declared.get("to", ())), "").partition(".")
+        found[name] = ports.get(steps.get(step, {}).get("node", ""), {}).get(port, {})
+    return found
+
+
+def typed(text: str, schema: Json) -> Any:
+    """Text stays text where the port takes text; elsewhere it is JSON if it can be."""
+    kinds = [schema, *schema.get("anyOf", ())]
+    if any(kind.get("type") == "string" or text in kind.get("enum", ()) for kind in kinds):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def follow(client: Client, asked: Json, *, quiet: bool) -> list[Json]:
+    """Start runs and watch them until they are over; interrupted, cancel what is not."""
+    ids: list[str] = (await client.post("/api/runs", asked))["runs"]
+    over: list[Json] = []
+    try:
+        with progress_bar("Running", quiet) as show:
+            for id in ids:
+                over.append(await watch(client, id, lambda done: show((len(over) + done) / len(ids))))
+    except asyncio.CancelledError:
+        for id in ids[len(over) :]:
+            await client.cancel(id)
+        raise
+    return over
+
+
+async def watch(client: Client, id: str, show: Show) -> Json:
+    """One run until it is over; what it asks is asked here."""
+    run: Json = {}
+    async for run in client.watch(id, every=0.3 if sys.stderr.isatty() else 20):
+        show(run["progress"])
+        if run["state"] == "waiting":
+            for question in run["questions"]:
+                await client.post(question["url"], {"choice": await ask(id, question)})
+    return run
+
+
+async def ask(id: str, question: Json) -> str:
+    """Let the person choose one of the options, by its number or by itself."""
+    options: list[str] = question["options"]
+    text = question["question"] + "".join(f"\n  {n} {option}" for n, option in enumerate(options, 1))
+    if not sys.stdin.isatty():
+        remedy = f"It waits until the choice is sent to {question['url']}."
+        raise TesseraError(f"Run {id} asks a person: {text}\n", remedy=remedy)
+    while True:
+        print(text, file=sys.stderr, flush=True)
+        answer = (await line()).strip()
+        if answer in options:
+            return answer
+        if answer.isdigit() and 1 <= int(answer) <= len(options):
+            return options[int(answer) - 1]
+
+
+async def line() -> str:
+    """A line from the keyboard, read in a daemon thread: another kind would keep Ctrl+C from ending us."""
+    loop = asyncio.get_running_loop()
+    read: asyncio.Future[str] = loop.create_future()
+
+    def wait() -> None:
+        text = sys.stdin.readline()
+        loop.call_soon_threadsafe(read.set_result, text)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return await read
+
+
+@contextmanager
+def progress_bar(title: str, quiet: bool) -> Iterator[Show]:
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def show(done: float) -> None:
+            bar.update(task, completed=done)
+
+        yield show
+
+
+async def write(client: Client, runs: list[Json], out: Path) -> list[str]:
+    """Write every file that came out: into a folder under its id, else as `out`, further ones numbered."""
+    files = [file for run in runs for output in run["outputs"].values() for file in files_in(output)]
+    written = []
+    for number, file in enumerate(files, 1):
+        if out.is_dir():
+            path = out / (file["id"] + (mimetypes.guess_extension(file["mime"]) or ""))
+        else:
+            path = out if number == 1 else out.with_stem(f"{out.stem}-{number}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_asked(await client.download(file["url"]), file["mime"], path))
+        written.append(str(path))
+    return written
+
+
+def files_in(output: Any) -> list[Json]:
+    """The files of an output: a list port gives several."""
+    items = output if isinstance(output, list) else [output]
+    return [item for item in items if isinstance(item, dict) and {"id", "url", "mime"} <= item.keys()]
+
+
+def as_asked(data: bytes, mime: str, path: Path) -> bytes:
+    """The file as it is, or the picture in the format that the name asks for."""
+    wanted = mimetypes.guess_type(path.name)[0] or mime
+    if wanted == mime or not (mime.startswith("image/") and wanted.startswith("image/")):
+        return data
+    from PIL import Image
+
+    picture, buffer = Image.open(io.BytesIO(data)), io.BytesIO()
+    kind = wanted.removeprefix("image/").upper()
+    (picture.convert("RGB") if kind == "JPEG" else picture).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def show(runs: list[Json], written: list[str]) -> None:
+    """Say how the runs ended; what came out goes to stdout, the rest to stderr."""
+    for path in written:
+        print(path)
+    for run in runs:
+        if run["state"] == "done":
+            for name, output in run["outputs"].items():
+                if not (written and files_in(output)):
+                    print(f"{name}: {shown(output)}")
+            said = f"{run['finished'] - run['created']:.1f} s."
+        else:
+            said = Problem(**run["error"]).sentence() if run["error"] else ""
+        print(f"Run {run['id']} is {run['state']}. {said}", file=sys.stderr)
+
+
+def shown(output: Any) -> str:
+    """A value on one line; a file by what it is."""
+    if files := files_in(output):
+        return ", ".join(f"{file['mime']}, {file['bytes']:,} bytes, {file['id']}" for file in files)
+    return json.dumps(output, ensure_ascii=False)
+
+
+def chosen(nodes: list[Json], name: str | None) -> list[Json]:
+    """All nodes, or the one of this name."""
+    if name is None:
+        return nodes
+    if found := [node for node in nodes if node["id"] == name]:
+        return found
+    from engine.workflow import nearest
+
+    raise NotFound(f"There is no node {name}.", remedy=nearest(name, [node["id"] for node in nodes]))
+
+
+def listed(nodes: list[Json]) -> str:
+    """A line for each node: its name and the first line of its help."""
+    widest = max((len(node["id"]) for node in nodes), default=0)
+    return "\n".join(f"{node['id']:<{widest}}  {node['help'].partition(chr(10))[0]}" for node in nodes)
+
+
+def described(node: Json) -> str:
+    """One node with everything it says of itself."""
+    inputs = []
+    for port in node["inputs"]:
+        default = f", default {json.dumps(port['default'], ensure_ascii=False)}" if "default" in port else ""
+        help = port["schema"].get("description", "")
+        inputs.append(f"  {port['name']:<16} {port['type']}{default}" + (f"\n{'':<19}{help}" if help else ""))
+    outputs = [f"  {port['name']:<16} {port['type']}" for port in node["outputs"]]
+    head = f"{node['title']}: {node['id']}, version {node['version']}, {node['kind']}, {node['lane']} lane"
+    return "\n".join([head, "", node["help"], "", "Inputs", *inputs, "Outputs", *outputs])
