@@ -175,11 +175,11 @@ def keep(data: bytes, *, name: str = "", mime: str = "") -> Artifact:
 
 def mentions(values: Sequence[Any]) -> tuple[str, ...]:
     """The SHA-256 of every artifact inside these values."""
-    found: dict[str, None] = {}
+    found: set[str] = set()
     for value in values:
         if type(value) not in PLAIN:
-            found |= dict.fromkeys(mentioned_by(value))
-    return tuple(found)
+            found.update(mentioned_by(value))
+    return tuple(sorted(found)) if found else ()
 
 
 def mentioned_by(value: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ from engine.types import Value
 
 __all__ = ["Cache", "Cached", "forget_artifact", "mentions"]
 
+NUMBERS = frozenset((float, int, bool, type(None)))
 ROW = 600
 """Bytes that an entry takes in memory besides its values."""
 
@@ -200,12 +201,15 @@ def listed(names: list[str]) -> str:
 
 def weigh(values: Sequence[Any]) -> int:
     """About how many bytes of memory a call's outputs take."""
-    return ROW + sum(weight(value) for value in values)
+    total = ROW
+    for value in values:
+        total += 32 if type(value) in NUMBERS else weight(value)
+    return total
 
 
 def weight(value: Any) -> int:
     kind = type(value)
-    if kind is float or kind is int or value is None or kind is bool:
+    if kind in NUMBERS:
         return 32
     if kind is str or kind is bytes:
         return 56 + len(value)

@@ -43,6 +43,9 @@ def encode(value: Any) -> Encoded:
     """The bytes of plain data, arrays and Values, nested as they like. Anything else is a TypeError."""
     if type(value) is Image and is_8_bit(value):
         return Encoded(png(value, compression=1), ".png", "image/png")
+    if type(value) in _ATOMS:
+        tree = _pack(value)
+        return Encoded(_head.pack(MAGIC, len(tree)) + tree)
     writer = Writer()
     tree = _pack(writer.tree(value))
     head = _head.pack(MAGIC, len(tree)) + tree

@@ -233,14 +233,14 @@ class Models:
         known = KNOWN.get(ALSO.get(name.removesuffix(SAFE), name.removesuffix(SAFE)))
         if known is not None:
             remedy = (
-                f"It comes from huggingface.co/{known.hub}, file {known.file}, {known.bytes / 1e9:.1f} GB, licence "
-                f"{known.licence}. Download it and put it into models/{FOLDERS[kind][0]} as "
+                f"It comes from huggingface.co/{known.hub}, file {known.file}, {known.bytes / 1e9:.1f} GB, "
+                f"licence {known.licence}. Download it and put it into models/{FOLDERS[kind][0]} as "
                 f"{name.split('/')[-1].removesuffix(SAFE)}{SAFE}.{have}"
             )
         elif name.count("/") == 1 and kind == "model":
             remedy = (
-                f"It is not in the local Hugging Face cache. Run `hf download {name}`; the size stands on its page, "
-                f"huggingface.co/{name}.{have}"
+                f"It is not in the local Hugging Face cache. Run `hf download {name}`; its size stands on "
+                f"its page, huggingface.co/{name}.{have}"
             )
         else:
             remedy = f"Put {name.removesuffix(SAFE)}{SAFE} into models/{FOLDERS[kind][0]}.{have}"
@@ -323,7 +323,7 @@ def unsafe(name: str) -> UnsafeModel:
     ending = next((e for e in UNSAFE if name.lower().endswith(e)), "")
     stem = name[: len(name) - len(ending)]
     return UnsafeModel(
-        f"Model {name!r} is a pickle ({ending or 'not safetensors'}), which can run any code when it is loaded.",
+        f"Model {name!r} is a pickle ({ending or 'not safetensors'}): loading it could run any code.",
         remedy=f"Get or convert it to {stem.split('/')[-1]}{SAFE} and use that.",
     )
 

@@ -59,7 +59,10 @@ Source = Const | From | Handed | Branch | Body
 class Shape:
     """A node as the planner and the run use it: looked up once, not per step."""
 
-    __slots__ = ("artifacts", "defaults", "eager", "entry", "inputs", "names", "outputs", "single", "spec")
+    __slots__ = (
+        *("artifacts", "defaults", "eager", "eager_names", "entry"),
+        *("inputs", "names", "outputs", "single", "spec"),
+    )
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from engine import ports
 from engine.compile import Compile
 from engine.errors import Invalid, Problem, shown
-from engine.node import NodeSpec
+from engine.node import NodeSpec, input_schema
 from engine.plan import Plan, Shape
 from engine.ports import JsonValue
 from engine.registry import Registry
@@ -107,3 +109,41 @@ def named_inputs(
                 remedy = nearest(step, workflow.steps)
                 problems.append(Problem("unknown_step", input=name, got=to, want="step.input", remedy=remedy))
     return typed, problems
+
+
+def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
+    """A workflow as a function: named inputs as JSON schemas, which are required, and its outputs."""
+    inputs: dict[str, Any] = {}
+    required: list[str] = []
+    for name, target in workflow.inputs.items():
+        schema: dict[str, Any] = {}
+        needed = False
+        for to in reversed(target.to):
+            step_name, _, port_name = to.rpartition(".")
+            step = workflow.steps.get(step_name)
+            shape = planner.shape(step.node) if step else None
+            port = shape.inputs.get(port_name) if shape else None
+            if step is None or port is None:
+                continue
+            schema = {**input_schema(port), **({"default": step.values[port_name]} if port_name in step.values else {})}
+            needed = needed or "default" not in schema
+        if target.title:
+            schema["title"] = target.title
+        if target.help:
+            schema["description"] = target.help
+        inputs[name] = schema
+        if needed:
+            required.append(name)
+    return {"title": workflow.title, "inputs": inputs, "required": required, "outputs": output_types(workflow, planner)}
+
+
+def output_types(workflow: Workflow, planner: Planner) -> dict[str, str]:
+    """What each named output is, as far as the node that gives it says."""
+    found: dict[str, str] = {}
+    for name, wire in workflow.outputs.items():
+        step_name, _, port_name = wire.rpartition(".")
+        step = workflow.steps.get(step_name)
+        spec = planner.spec(step.node) if step else None
+        port = next((p for p in spec.outputs if p.name == port_name), None) if spec else None
+        found[name] = ports.words(port.type) if port else "any"
+    return found

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import secrets
-import shutil
+import platform
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,38 +21,429 @@ from engine import assets as assets_of
 from engine import jobs as jobs_of
 from engine import library as library_of
 from engine import packs
-from engine.artifacts import Folder
+from engine.artifacts import Folder, thumbnail_outside
 from engine.assets import Assets
 from engine.config import ROOT, Settings, settings
 from engine.db import Database
 from engine.digest import digest
-from engine.dispatch import Dispatch
-from engine.errors import Conflict, Invalid, NotFound, Problem, TesseraError
+from engine.dispatch import Dispatch, free_bytes
+from engine.errors import Conflict, Invalid, NotFound, Problem, TesseraError, TooLarge, Unsupported
 from engine.events import FINAL, Event, Job, JobState, Preview, Request
 from engine.jobs import Jobs
 from engine.library import Library
+from engine.media import dimensions, sniff
 from engine.node import NodeSpec
 from engine.owner import Owner, Ownership
-from engine.planner import Planner
-from engine.registry import Registry, palette
-from engine.requests import Prepared, prepare
-from engine.runner import Assignment, Outcome
+from engine.planner import Planner, signature
+from engine.registry import Registry, palette_entry
+from engine.requests import Desk
+from engine.runner import Assignment
 from engine.types import Artifact
-from engine.uploads import Uploads
 from engine.verify import Verdict, compare
-from engine.workers import Child, Here
-from engine.workflow import parse, read
+from engine.workers import Child, Here, Host
+from engine.workflow import parse, shape
 
 log = logging.getLogger("tessera")
 
 MIGRATIONS = (*jobs_of.MIGRATIONS, *library_of.MIGRATIONS, *assets_of.MIGRATIONS)
+VERSION = "0.1.0"
 Listener = Callable[[Event | Preview], None]
-PATIENCE = 3600.0
-"""Seconds that `wait` waits when it is not told."""
 HOUR = 3600.0
+DAY = 24 * HOUR
+REFUSED = ("image/svg+xml", "text/html", "application/xhtml+xml", "text/xml", "application/xml")
+"""Uploads that a browser might run as a page."""
 
 
-class Failed(TesseraError):
+class RunFailed(TesseraError):
     """The run failed."""
 
-    code = "failed"
+    code = "run_failed"
+
+
+class Engine:
+    """One data folder, its queue and its worker."""
+
+    def __init__(self, config: Settings, registry: Registry, db: Database) -> None:
+        self.settings = config
+        self.registry = registry
+        self.planner = Planner(registry)
+        self.jobs_store = Jobs(db)
+        self.assets = Assets(db)
+        self.library = Library(db, ROOT / "workflows", check_form)
+        self.store = Folder(config.data / "artifacts")
+        self.desk = Desk(self.planner, self.library, self.assets, config.document_limit)
+        self.dispatch = Dispatch(config, self.jobs_store, self.assets, self._publish)
+        self.ownership: Ownership | None = None
+        self._db = db
+        self._listeners: list[Listener] = []
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._chores: list[asyncio.Task[None]] = []
+
+    # -- opening
+
+    @classmethod
+    @asynccontextmanager
+    async def local(
+        cls, data: Path | None = None, *, registry: Registry | None = None, **changes: Any
+    ) -> AsyncIterator[Engine]:
+        """An engine whose worker runs in this process: for tests, the command line and notebooks.
+
+        Without a data folder it gets a temporary one, removed at the end. `changes` are settings.
+        """
+        with contextlib.ExitStack() as stack:
+            folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessera-")))
+            config = settings(**{**changes, "data": folder})
+            async with cls._opened(config, registry or Registry.core()) as engine:
+                await engine.dispatch.open(Here(config, engine.registry, engine.dispatch))
+                yield engine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: Settings) -> AsyncIterator[Engine]:
+        """An engine with a child worker process: what the server uses."""
+        async with cls._opened(config, Registry.core()) as engine:
+            await engine.dispatch.open(Child(config, engine.dispatch))
+            yield engine
+
+    @classmethod
+    @asynccontextmanager
+    async def _opened(cls, config: Settings, registry: Registry) -> AsyncIterator[Engine]:
+        config = replace(config, data=config.data.absolute())
+        ownership = Ownership(config.data)
+        try:
+            db = await Database.open(config.data / "tessera.db", MIGRATIONS)
+            engine = cls(config, registry, db)
+            engine.ownership = ownership
+            try:
+                await engine._start()
+                yield engine
+            finally:
+                await engine._stop()
+        finally:
+            ownership.release()
+
+    async def _start(self) -> None:
+        await self.jobs_store.open()
+        await self.assets.open()
+        await self.jobs_store.void_leases()
+        self.jobs_store.listen(self._hear)
+        known = packs.Packs(self.settings.packs, self.settings.data / "packs.bin")
+        await self._describe_packs(known)
+        self._chores = [
+            asyncio.create_task(self._watch_packs(known)),
+            asyncio.create_task(self._tidy()),
+        ]
+
+    async def _stop(self) -> None:
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        if hasattr(self.dispatch, "host"):
+            await self.dispatch.close()
+        await self._db.close()
+
+    def listens_at(self, url: str) -> None:
+        """Let the command line find this server by its data folder."""
+        if self.ownership is not None:
+            import os
+
+            self.ownership.tell(Owner(os.getpid(), url, self.settings.token))
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more, and let what runs come to its end for at most so long."""
+        await self.dispatch.drain(seconds)
+
+    # -- running
+
+    async def submit(self, request: Request, *, owner: str = "local", key: str = "") -> list[Job]:
+        """Check and queue a request.
+
+        `key` is an idempotency key: the same key with the same request gives the same jobs again, with another
+        request Conflict. Raises Invalid with every problem.
+        """
+        fingerprint = digest(msgspec.to_builtins(request)).hex() if key else ""
+        jobs = await self.desk.jobs(request, owner)
+        return await self.jobs_store.add(jobs, key, fingerprint)
+
+    async def run(
+        self, workflow: str | dict[str, Any], *, owner: str = "local", targets: list[str] | None = None, **inputs: Any
+    ) -> dict[str, Any]:
+        """Submit, wait, and return the named outputs; pictures and files come as artifacts.
+
+        Raises Invalid, or RunFailed with what went wrong.
+        """
+        [job] = await self.submit(Request(workflow, inputs, targets), owner=owner)
+        job = await self.wait(job.id)
+        if job.state == "done":
+            return {name: inward(value) for name, value in job.outputs.items()}
+        problem = job.problem or Problem(job.state)
+        raise RunFailed(problem.sentence(), problems=(problem,))
+
+    async def check(
+        self,
+        workflow: str | dict[str, Any] | bytes,
+        inputs: Mapping[str, Any] | None = None,
+        targets: list[str] | None = None,
+        owner: str = "local",
+    ) -> tuple[list[Problem], list[Problem]]:
+        """Every problem and every warning of a workflow, without running anything."""
+        return await self.desk.check(workflow, inputs, targets, owner)
+
+    async def job(self, id: str, *, owner: str | None = "local") -> Job:
+        """A job as it stands, or NotFound."""
+        return self._with_live(await self.jobs_store.get(id, owner))
+
+    async def jobs(
+        self, *, owner: str | None = "local", state: JobState | None = None, before: str = "", limit: int = 50
+    ) -> list[Job]:
+        """Newest first; without their documents."""
+        found = await self.jobs_store.list(owner, state, before, limit)
+        return [self._with_live(job) for job in found]
+
+    async def wait(self, id: str, seconds: float | None = None, *, owner: str | None = None) -> Job:
+        """The job once it is over or waits for a person, or as it is after so many seconds."""
+        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        while True:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(id, []).append(waiter)
+            try:
+                job = await self.job(id, owner=owner)
+                if job.state in FINAL or job.state == "waiting":
+                    return job
+                left = None if until is None else until - asyncio.get_running_loop().time()
+                if left is not None and left <= 0:
+                    return job
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(waiter, left)
+            finally:
+                waiters = self._waiters.get(id, [])
+                if waiter in waiters:
+                    waiters.remove(waiter)
+                if not waiters:
+                    self._waiters.pop(id, None)
+
+    async def cancel(self, id: str, *, owner: str | None = "local") -> Job:
+        """Stop a job, wherever it is."""
+        job = await self.jobs_store.cancel(id, owner=owner)
+        self.dispatch.cancel(id)
+        return job
+
+    async def retry(self, id: str, *, owner: str | None = "local") -> Job:
+        """Queue a failed or cancelled job again."""
+        return await self.jobs_store.retry(id, owner=owner)
+
+    async def hold(self, id: str, *, owner: str | None = "local") -> Job:
+        """Keep a queued job from running."""
+        return await self.jobs_store.hold(id, owner=owner)
+
+    async def release(self, id: str, *, owner: str | None = "local") -> Job:
+        """Let a held job run."""
+        return await self.jobs_store.release(id, owner=owner)
+
+    async def move(
+        self, id: str, *, priority: int | None = None, before: str | None = None, owner: str | None = "local"
+    ) -> Job:
+        """Change a queued job's priority, or put it before another."""
+        return await self.jobs_store.move(id, priority=priority, before=before, owner=owner)
+
+    async def answer(self, id: str, call: str, choice: str, *, owner: str | None = "local") -> Job:
+        """Answer what a waiting job asks."""
+        return await self.jobs_store.answer(id, call, choice, owner=owner)
+
+    async def verify(self, id: str, *, owner: str | None = "local") -> Verdict:
+        """Run a finished job again without the cache, and compare."""
+        job = await self.jobs_store.get(id, owner)
+        if job.state != "done":
+            raise Conflict(f"Run {id} is {job.state}.", remedy="Only a run that is done can be verified.")
+        answers = await self.jobs_store.answers(id)
+        outcome = await self.dispatch.once(
+            Assignment(
+                f"verify-{self.jobs_store.new_id()}",
+                job.owner,
+                job.document,
+                inputs=job.inputs,
+                targets=job.targets,
+                files=job.files,
+                answers=answers,
+                fresh=True,
+            )
+        )
+        if outcome.state != "done":
+            problem = outcome.problem or Problem("failed")
+            raise RunFailed(f"The repetition did not finish: {problem.sentence()}", problems=(problem,))
+        return compare(id, job.receipt, outcome.receipt)
+
+    # -- watching
+
+    async def events(
+        self, after: int = 0, *, owner: str | None = None, job: str = "", limit: int = 1000
+    ) -> list[Event]:
+        """Stored events after a sequence number."""
+        return await self.jobs_store.events(after, owner=owner, job=job, limit=limit)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call this on the loop with every event and preview from now on; it must not block."""
+        self._listeners.append(listener)
+
+    def unsubscribe(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the newest stored event."""
+        return self.jobs_store.last_seq
+
+    def _publish(self, event: Event | Preview) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+    def _hear(self, event: Event) -> None:
+        self._publish(event)
+        if event.kind in ("job.created", "job.state", "job.moved", "answer"):
+            self.dispatch.wake()
+            for waiter in self._waiters.get(event.job, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _with_live(self, job: Job) -> Job:
+        live = self.dispatch.live.get(job.id)
+        if live is None or job.state != "running":
+            return job
+        return replace(job, progress=live.progress, steps={**job.steps, **live.steps})
+
+    # -- describing
+
+    def palette(self) -> dict[str, Any]:
+        """Every node, and the packs that failed to load with the reason."""
+        return {
+            "nodes": [palette_entry(entry) for entry in self.registry.nodes.values()],
+            "failed": [msgspec.to_builtins(failed) for failed in self.registry.failed],
+        }
+
+    def node(self, id: str) -> NodeSpec:
+        """One node, or NotFound with the nearest names."""
+        entry = self.registry.get(id)
+        if entry is None:
+            near = self.registry.nearest(id)
+            raise NotFound(f"There is no node {id!r}.", remedy=f"Did you mean {' or '.join(near)}?" if near else "")
+        return entry.spec
+
+    async def info(self) -> dict[str, Any]:
+        """Versions, worker, queue, disk."""
+        names = ("torch", "diffusers", "transformers", "aiohttp", "msgspec")
+        return {
+            "name": "Tessera",
+            "version": VERSION,
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in names},
+            "device": self.settings.device,
+            "worker": self.dispatch.host.status(),
+            "queue": {"paused": self.dispatch.paused, **await self.jobs_store.counts()},
+            "data": {"free_bytes": free_bytes(self.settings.data)},
+            "nodes": len(self.registry.nodes),
+            "packs_failed": len(self.registry.failed),
+            "last_seq": self.last_seq,
+        }
+
+    async def app_schema(self, name: str, owner: str = "local") -> dict[str, Any]:
+        """A saved workflow's named inputs as JSON schemas, and what it gives."""
+        document, _ = await self.library.get(name, owner)
+        raw, _ = await self.desk.document(document, owner)
+        return signature(shape(raw), self.planner)
+
+    # -- artifacts
+
+    async def add_artifact(self, data: bytes, *, name: str = "", owner: str = "local") -> str:
+        """Keep an upload, typed by its content; its id. TooLarge, Unsupported."""
+        if len(data) > self.settings.upload_limit:
+            limit = self.settings.upload_limit
+            raise TooLarge(f"The file has {len(data):,} bytes; {limit:,} are allowed.", remedy="Send a smaller file.")
+        mime = sniff(data)
+        if mime in REFUSED:
+            raise Unsupported(f"{mime} is not accepted.", remedy="Send a picture, sound, video, text or JSON file.")
+        if not data:
+            raise Unsupported("The file is empty.", remedy="Send a file with content.")
+        sha256 = await asyncio.to_thread(self.store.put, data)
+        artifact = Artifact(sha256, mime, len(data), name[:200], *dimensions(data))
+        return await self.assets.add(artifact, owner, "input")
+
+    async def artifact(self, id: str, *, owner: str | None = "local") -> Artifact:
+        """What an artifact is, or NotFound."""
+        return await self.assets.get(id, owner)
+
+    async def artifact_path(self, id: str, *, size: int = 0, owner: str | None = "local") -> tuple[Path, Artifact]:
+        """The artifact's file, or that of its thumbnail with at most `size` pixels a side."""
+        artifact = await self.assets.get(id, owner)
+        if size:
+            return await thumbnail_outside(self.store, artifact.sha256, size), artifact
+        path = self.store.path(artifact.sha256)
+        if not path.is_file():
+            raise NotFound("The content of this artifact is gone.", remedy="Run what made it again.")
+        return path, artifact
+
+    async def delete_artifact(self, id: str, *, owner: str | None = "local") -> None:
+        """Forget an artifact; the last owner's takes the bytes and every cached result of them along."""
+        artifact = await self.assets.get(id, owner)
+        if artifact.sha256 in await self.jobs_store.needed():
+            raise Conflict("A run that is not over needs this artifact.", remedy="Wait for it, or cancel it.")
+        await self._drop([await self.assets.delete(id, owner)])
+
+    def artifact_id(self, artifact: Artifact, owner: str) -> str:
+        """The id under which this owner has an artifact."""
+        return self.assets.id_of(owner, artifact.sha256)
+
+    async def _drop(self, gone: Iterable[tuple[str, bool]]) -> None:
+        for sha256, last in gone:
+            if last:
+                await asyncio.to_thread(self.store.delete, sha256)
+                self.dispatch.host.forget(sha256)
+
+    # -- chores
+
+    async def _describe_packs(self, known: packs.Packs) -> None:
+        self.registry = Registry.core().with_packs(await known.described()) if self.settings.packs.is_dir() else self.registry
+        self.planner = self.desk.planner = Planner(self.registry)
+
+    async def _watch_packs(self, known: packs.Packs) -> None:
+        """A saved node file gives the new node on the next run."""
+        if not self.settings.packs.is_dir():
+            return
+
+        async def changed(names: set[str]) -> None:
+            await self._describe_packs(known)
+            failed = [msgspec.to_builtins(f) for f in self.registry.failed if f.pack in names]
+            await self.jobs_store.emit(Event("packs", data={"changed": sorted(names), "failed": failed}))
+
+        await packs.watch(self.settings.packs, changed)
+
+    async def _tidy(self) -> None:
+        """Once an hour remove what is older than the settings keep."""
+        while True:
+            if self.settings.keep_days:
+                await self.expire(time.time() - self.settings.keep_days * DAY)
+            await asyncio.to_thread(self.store.sweep)
+            await asyncio.sleep(HOUR)
+
+    async def expire(self, before: float) -> None:
+        """Delete finished jobs that ended before this time, and the outputs nobody else has."""
+        while await self.jobs_store.expire(before):
+            pass
+        await self._drop(await self.assets.expire(before, spare=await self.jobs_store.needed()))
+
+
+def inward(value: Any) -> Any:
+    """An output as a caller in Python gets it: artifacts as Artifact."""
+    if isinstance(value, list):
+        return [inward(item) for item in value]
+    if isinstance(value, dict) and value.keys() == {"artifact"}:
+        return msgspec.convert(value["artifact"], Artifact)
+    return value
+
+
+def check_form(document: bytes) -> None:
+    """A document may be saved when its form is right; what it names need not be there yet."""
+    parse(document)
+
+
+__all__ = ["Engine", "Host", "Invalid", "RunFailed"]

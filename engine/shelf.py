@@ -46,6 +46,7 @@ BACKLOG = 1024**3
 """Bytes that may wait for the disk; what comes then stays in memory only."""
 PAUSE = 60.0
 """Seconds until a disk that took no more is tried again."""
+AFRESH = "The cache was damaged, or of another version; it is set aside, and a new one begun."
 IDLE = 10.0
 """Seconds without work after which the folder is tidied, once."""
 
@@ -134,7 +135,8 @@ class Shelf:
             return None
         try:
             record = unsealed(data)
-            parts = [part if isinstance(part, bytes) else self.blobs.get(part) for part in record.values]
+            blobs = iter(record.blobs)
+            parts = [part or self.blobs.get(next(blobs)) for part in record.values]
             cached = verified(parts, record.digests, classes)
         except (Damaged, NotFound):
             self._lose(key)
@@ -274,20 +276,23 @@ class Shelf:
         self, call: Waiting, now: float, refs: list[tuple[bytes, str, str]]
     ) -> tuple[bytes, int, float, float, bytes] | None:
         """A call as it is stored; None for values outside the closed list, which stay in memory."""
-        parts: list[bytes | str] = []
-        size = OVERHEAD
+        key, (values, digests) = call.key, call.cached
+        small, blobs, size = [], [], OVERHEAD
         try:
-            encoded = [encode(value).data for value in call.cached.values]
+            for value in values:
+                data = encode(value).data
+                size += len(data)
+                if len(data) > SMALL:
+                    blobs.append(self.blobs.put(data))
+                    data = b""
+                small.append(data)
         except (TypeError, ValueError, RecursionError) as error:
             self.report(f"A result of {call.node} cannot be kept on disk: {error}.")
             return None
-        for data in encoded:
-            size += len(data)
-            parts.append(data if len(data) <= SMALL else self.blobs.put(data))
-        artifacts = (*call.artifacts, *mentions(call.cached.values))
-        refs += [(call.key, part, "blob") for part in parts if isinstance(part, str)]
-        refs += [(call.key, sha256, "artifact") for sha256 in artifacts]
-        return call.key, size, call.seconds, now, sealed(Record(call.cached.digests, parts, artifacts))
+        artifacts = call.artifacts + mentions(values)
+        refs += [(key, sha256, "blob") for sha256 in blobs]
+        refs += [(key, sha256, "artifact") for sha256 in artifacts]
+        return key, size, call.seconds, now, sealed(Record(digests, small, blobs, artifacts))
 
     def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         file = self.folder / FILE
@@ -298,7 +303,7 @@ class Shelf:
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
-                self.report("The cache was damaged, or of another version; it is set aside, and a new one begun.")
+                self.report(AFRESH)
                 set_aside(file)
                 return connect(file), connect(file)
         except (sqlite3.Error, OSError) as error:
@@ -307,7 +312,7 @@ class Shelf:
             return connect(":memory:"), connect(":memory:")
 
     def _restart(self) -> None:
-        self.report("The cache was damaged, or of another version; it is set aside, and a new one begun.")
+        self.report(AFRESH)
         with self._reading:
             self._reader.close()
             self._writer.close()

@@ -42,8 +42,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """What a row holds besides figures."""
 
     digests: Sequence[bytes]
-    values: Sequence[bytes | str]
-    """Encoded; or the SHA-256 of the blob that is."""
+    values: Sequence[bytes]
+    """Encoded; empty where a blob has it."""
+    blobs: Sequence[str]
+    """The SHA-256 of each such blob, in order."""
     artifacts: Sequence[str]
 
 

@@ -20,10 +20,7 @@ Columns = Annotated[
 ]
 Filter = Annotated[
     Literal["lanczos", "bicubic", "bilinear", "area", "nearest"],
-    Meta(
-        description="How pixels are made from their neighbours: lanczos is sharpest, nearest keeps hard
-        edges."
-    ),
+    Meta(description="How new pixels are made: lanczos is sharpest, nearest keeps hard edges."),
 ]
 
 

@@ -32,8 +32,8 @@ def decode_latent(
 ) -> Image:
     """Turn a latent into a picture.
 
-    "8-bit" gives exact steps of 0 to 255, as they are saved; "float" keeps the finer steps for further editing.
-    When memory is short the picture is decoded in tiles.
+    "8-bit" gives exact steps of 0 to 255, as they are saved; "float" keeps the finer steps for further
+    editing. When memory is short the picture is decoded in tiles.
     """
     import numpy as np
 

@@ -14,10 +14,11 @@ from engine.types import Conditioning, Denoiser, Guidance, Latent, Seed, Steps, 
 
 Method = Annotated[
     Literal[
-        "euler", "euler ancestral", "heun", "dpm2", "dpm2 ancestral", "lms", "dpm++ 2m", "dpm++ 2m sde", "dpm++ 3m",
-        "dpm++ 2s", "dpm++ 3s", "unipc", "deis", "sa-solver", "ddim", "ddpm", "plms", "lcm", "tcd",
+        "euler", "euler ancestral", "heun", "dpm2", "dpm2 ancestral", "lms", "dpm++ 2m", "dpm++ 2m sde",
+        "dpm++ 3m", "dpm++ 2s", "dpm++ 3s", "unipc", "deis", "sa-solver", "ddim", "ddpm", "plms", "lcm",
+        "tcd",
     ],
-    Meta(description="How to walk from noise to picture. Ancestral, sde, ddpm and lcm add new noise on the way."),
+    Meta(description="How to walk from noise to picture. Ancestral, sde, ddpm, lcm add noise on the way."),
 ]  # fmt: skip
 Spacing = Annotated[
     Literal["model", "karras", "exponential", "beta", "leading", "linspace", "trailing"],
@@ -58,13 +59,14 @@ def sample(
     `end_step` hands over early: the latent keeps its noise, and another sampler whose `start_step` is the
     same number goes on from there. `strength` and `start_step` both leave out steps; the larger one counts.
     """
-    begin = max(start_step, steps - min(int(steps * strength), steps))
-    end = steps if end_step is None else min(end_step, steps)
+    kept = steps - int(steps * strength)
+    begin, end = max(start_step, kept), steps if end_step is None else min(end_step, steps)
     check(model, positive, start, negative)
-    if begin >= end:
-        if strength > 0 and start_step >= end:
-            raise BadInput("start_step", got=start_step, want=f"less than {end}, where the way ends")
+    if kept == steps:
         return Sampled(start, seed)
+    if begin >= end:
+        name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
+        raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
     from nodes._lib import families, sampling
 
     family = families.family(model.family)

@@ -143,7 +143,7 @@ async def send(request: web.Request, path: Path, etag: str, headers: dict[str, s
 def out_of_range(request: web.Request, total: int) -> web.Response:
     want = f"bytes of 0 to {total - 1}"
     problem = Problem("bad_range", input="Range", got=shown(request.headers["Range"]), want=want)
-    headers = {hdrs.CONTENT_RANGE: f"bytes */{total}"}
+    headers = {"Content-Range": f"bytes */{total}"}
     return document(416, problem.code, "", problem.sentence(), [problem], headers)
 
 

@@ -33,8 +33,8 @@ def refuse_unsafe_bind(settings: Settings) -> None:
     """Refuse to be reachable from other machines without an access token."""
     if not loopback(settings.host) and not settings.token:
         raise Forbidden(
-            f"Listening on {settings.host} would let every machine that reaches this one use it, so it needs an"
-            " access token: set TESSERA_TOKEN, or keep to 127.0.0.1."
+            f"Listening on {settings.host} lets every machine that reaches this one use it, so it needs"
+            " an access token: set TESSERA_TOKEN, or keep to 127.0.0.1."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 
 import msgspec
@@ -170,10 +170,10 @@ async def replay(engine: Engine, owner: str, after: int, job: str) -> AsyncItera
         after = page[-1].seq
 
 
-def newer(items: list[Item], sent: int) -> list[Item]:
+def newer(items: Sequence[Item], sent: int) -> list[Item]:
     """What is left to send after the log was read to `sent`: progress of before that is no news either."""
     last = max((i for i, item in enumerate(items) if stored(item) and item.seq <= sent), default=-1)
-    return items[last + 1 :]
+    return list(items[last + 1 :])
 
 
 async def live(request: web.Request) -> web.StreamResponse:

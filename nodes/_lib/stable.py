@@ -17,7 +17,7 @@ from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from engine.models import ModelFile, variant, weights_of
+from engine.models import ModelFile, header, variant, weights_of
 from nodes._lib.families import Family, schedule
 from nodes._lib.previews import Factors
 
@@ -122,11 +122,8 @@ def part(kind: Any, file: ModelFile, family: Family, folder: str, device: str, d
 def tensors(file: ModelFile, family: Family, folder: str) -> dict[str, torch.Tensor]:
     """The tensors of one part of a single file; the rest of it is not read."""
     with safe_open(file.path, "pt") as opened:
-        return {
-            name: opened.get_tensor(name)
-            for name in opened.keys()
-            if name.startswith(family.prefixes[folder])
-        }
+        names = [name for name in header(file.path) if name.startswith(family.prefixes[folder])]
+        return {name: opened.get_tensor(name) for name in names}
 
 
 def ready(module: Any, device: str, dtype: str) -> Any:

@@ -301,6 +301,8 @@ async def test_a_job_is_set_aside_after_its_third_crash(jobs: Jobs, heard: list[
     assert heard[-1].data["problem"]["code"] == "worker_died"
     assert (await jobs.get(other)).crashes == 0
     assert await jobs.crashed("w1", "again") == []
+    again = await jobs.retry(id)
+    assert (again.state, again.crashes) == ("queued", 1)  # alone still, but with two more chances
 
 
 async def test_a_job_that_crashed_runs_alone_and_does_not_starve(jobs: Jobs) -> None:

@@ -12,7 +12,9 @@ from engine.events import Event
 from engine.library import Library
 from engine.log import MIGRATIONS, Log
 
-SHIPPED = b'{"tessera": 1, "title": "Shipped", "inputs": {"prompt": {"to": ["a.b"]}}, "outputs": {"x": "a.out"}}\n'
+SHIPPED = (
+    b'{"tessera": 1, "title": "Shipped", "inputs": {"prompt": {"to": ["a.b"]}}, "outputs": {"x": "a.out"}}\n'
+)
 
 
 def check(document: bytes) -> None:
@@ -67,7 +69,8 @@ async def test_what_is_put_comes_back_byte_for_byte_for_its_owner_only(flows: Li
     etag = await flows.put("mine", "ann", document)
     assert await flows.get("mine", "ann") == (document, etag)
     assert len(etag) == 32
-    assert [(e["name"], e["title"]) for e in await flows.names("ann")] == [("mine", "Café"), ("ready", "Shipped")]
+    listed = [(entry["name"], entry["title"]) for entry in await flows.names("ann")]
+    assert listed == [("mine", "Café"), ("ready", "Shipped")]
     assert [entry["name"] for entry in await flows.names("bob")] == ["ready"]
     with pytest.raises(NotFound, match="no workflow mine"):
         await flows.get("mine", "bob")
@@ -85,7 +88,9 @@ async def test_every_version_is_kept(flows: Library, heard: list[Event]) -> None
         await flows.get("mine", "ann", 4)
 
 
-async def test_ones_own_shadows_the_shipped_one_until_it_is_deleted(flows: Library, heard: list[Event]) -> None:
+async def test_ones_own_shadows_the_shipped_one_until_it_is_deleted(
+    flows: Library, heard: list[Event]
+) -> None:
     await flows.put("ready", "ann", titled("own"))
     assert (await flows.get("ready", "ann"))[0] == titled("own")
     assert (await flows.get("ready", "bob"))[0] == SHIPPED
@@ -151,4 +156,5 @@ async def test_what_does_not_parse_is_not_saved(flows: Library) -> None:
 
 async def test_a_broken_shipped_file_is_listed_and_spoils_nothing(flows: Library, tmp_path: Path) -> None:
     (tmp_path / "workflows" / "broken.json").write_bytes(b'{"title": 3')
-    assert [(e["name"], e["title"]) for e in await flows.names("ann")] == [("broken", ""), ("ready", "Shipped")]
+    listed = [(entry["name"], entry["title"]) for entry in await flows.names("ann")]
+    assert listed == [("broken", ""), ("ready", "Shipped")]

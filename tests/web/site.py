@@ -122,7 +122,13 @@ def question() -> Json:
     """A workflow that asks a person."""
     return {
         "tessera": 1,
-        "steps": {"ask": {"node": "ask", "version": 1, "values": {"question": "Which?", "options": ["left", "right"]}}},
+        "steps": {
+            "ask": {
+                "node": "ask",
+                "version": 1,
+                "values": {"question": "Which?", "options": ["left", "right"]},
+            }
+        },
         "outputs": {"choice": "ask.choice"},
     }
 
@@ -136,4 +142,9 @@ def png(width: int = 8, height: int = 8) -> bytes:
 
     head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
     rows = (b"\0" + b"\xff\0\0" * width) * height
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

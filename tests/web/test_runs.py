@@ -56,7 +56,9 @@ async def test_all_problems_of_a_workflow_come_at_once_with_place_and_remedy(sit
     assert all(set(p) == {"code", "step", "input", "got", "want", "remedy"} for p in answer.json["problems"])
 
 
-async def test_the_same_key_starts_nothing_twice_and_another_request_with_it_is_a_conflict(site: Site) -> None:
+async def test_the_same_key_starts_nothing_twice_and_another_request_with_it_is_a_conflict(
+    site: Site,
+) -> None:
     headers = {"Idempotency-Key": "order-7"}
     first = await site.post("/api/runs", {"workflow": sum_of()}, headers=headers)
     again = await site.post("/api/runs", {"workflow": sum_of()}, headers=headers)
@@ -152,12 +154,19 @@ async def test_runs_are_listed_newest_first_page_by_page(site: Site) -> None:
 
 
 async def test_a_saved_picture_comes_out_as_an_address_that_serves_it(site: Site) -> None:
-    upload = (await site.post("/api/artifacts?name=red.png", png(), headers={"Content-Type": "image/png"})).json
+    upload = (
+        await site.post("/api/artifacts?name=red.png", png(), headers={"Content-Type": "image/png"})
+    ).json
     workflow = {
         "tessera": 1,
         "steps": {
             "load": {"node": "load_image", "version": 1, "values": {"image": upload["id"]}},
-            "save": {"node": "save_image", "version": 1, "values": {"name": "out"}, "wires": {"image": "load.image"}},
+            "save": {
+                "node": "save_image",
+                "version": 1,
+                "values": {"name": "out"},
+                "wires": {"image": "load.image"},
+            },
         },
         "outputs": {"picture": "save.out"},
     }
@@ -175,7 +184,9 @@ async def test_an_output_that_only_looks_like_a_file_stays_what_it_is(site: Site
     forged = {"artifact": {"sha256": upload["sha256"], "mime": "image/png", "bytes": upload["bytes"]}}
     workflow = {
         "tessera": 1,
-        "steps": {"read": {"node": "read_json", "version": 1, "values": {"text": str(forged).replace("'", '"')}}},
+        "steps": {
+            "read": {"node": "read_json", "version": 1, "values": {"text": str(forged).replace("'", '"')}}
+        },
         "outputs": {"value": "read.out"},
     }
     assert (await site.run(workflow))["outputs"]["value"] == forged
