@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from web.client import Client
 
 OK, REFUSED, FAILED, INTERRUPTED = 0, 1, 3, 130
+DRAIN = 30.0  # seconds that running jobs have to finish when the server stops
 EXIT_CODES = """\
 exit codes: 0 done, 1 the input, workflow or configuration has problems,
 2 wrong usage, 3 it failed while running, 130 interrupted"""
@@ -105,7 +106,7 @@ async def serve(args: Args) -> int:
             print(f"Tessera is at {url} - Ctrl+C stops it.", flush=True)
         await interrupts.first()
         say("Stopping: running jobs finish or go back into the queue. Ctrl+C again stops at once.")
-        await interrupts.unless_second(engine.drain())
+        await interrupts.unless_second(engine.drain(DRAIN))
     return OK
 
 
@@ -174,9 +175,11 @@ async def models(args: Args) -> int:
 
 async def verify(args: Args) -> int:
     """Run a finished run again without the cache, and compare what comes out."""
+    from web import terminal
+
     async with door(settings(data=args.data)) as client:
         verdict = await client.post(f"/api/runs/{args.run}/verify", {})
-    print(json.dumps(verdict, ensure_ascii=False) if args.json else verdict["sentence"])
+    print(json.dumps(verdict, ensure_ascii=False) if args.json else terminal.judged(verdict))
     return OK if verdict["equal"] else FAILED
 
 
@@ -223,21 +226,20 @@ async def door(conf: Settings) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def published(engine: Engine, listener: socket.socket) -> AsyncIterator[str]:
     """The engine over HTTP; its address is noted for other programs that use the data folder."""
-    from aiohttp import web
+    from aiohttp.web import SockSite
 
-    from engine.owner import announce
-    from web.app import build
+    from web.app import build, runner
 
-    runner = web.AppRunner(build(engine), access_log=None, handle_signals=False, shutdown_timeout=2)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
+    serving = runner(build(engine))
+    await serving.setup()
+    await SockSite(serving, listener).start()
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    announce(engine.settings.data, url, engine.settings.token)
+    engine.listens_at(url)
     try:
         yield url
     finally:
-        await runner.cleanup()
+        await serving.cleanup()
 
 
 def refuse_second(conf: Settings) -> None:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Collection
 from typing import Any, Literal
 
-import sqlite_utils
 from msgspec import Struct
 
-from engine.db import Database, Migration, Writing
+from engine.db import Database, Migration, Reading, Writing
 from engine.errors import NotFound, shown
 from engine.events import Event
 from engine.log import append
@@ -107,7 +106,7 @@ COLUMNS = "id, owner, sha256, mime, bytes, name, width, height, kind, job, creat
 SELECT = f"SELECT {COLUMNS} FROM assets"
 
 
-def load(db: sqlite_utils.Database, id: str, owner: str | None) -> Asset:
+def load(db: Reading, id: str, owner: str | None) -> Asset:
     row = db.execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
     if row is None or owner not in (None, row[1]):
         raise NotFound(f"There is no artifact {shown(id)}.")
@@ -142,7 +141,7 @@ def remove(db: Writing, asset: Asset) -> tuple[str, bool]:
     return sha256, others is None
 
 
-def create(db: sqlite_utils.Database) -> None:
+def create(db: Reading) -> None:
     db.execute(
         """CREATE TABLE assets (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +130,10 @@ class Memory:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        with suppress(KeyError):  # another thread dropped it just now
+        try:
             self._entries.move_to_end(key)
+        except KeyError:  # another thread dropped it just now
+            return None
         return entry[0]
 
     def put(self, key: bytes, cached: Cached, size: int, artifacts: tuple[str, ...]) -> None:

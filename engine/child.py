@@ -139,7 +139,7 @@ async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
     await asyncio.Event().wait()
 
 
-decoder = msgspec.msgpack.Decoder(Down)
+decoder: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
 
 
 def read(source: IO[bytes]) -> Down | None:

@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Folder of custom node packs."""
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    cpu_fallback: bool = True
+    """Run a step on the CPU when it does not fit on the GPU even with the least memory."""
     threads: Count = 0
     """Threads that torch uses; 0 means one per core, at most 8."""
     memory_limit: Count = 0

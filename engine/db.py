@@ -15,9 +15,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from engine.errors import DiskFull, TesseraError
+from engine.errors import Damaged, DiskFull, TesseraError
 
-# sqlite-utils would load numpy, merely to name its types: 12 MB and a third of the server's start.
+# sqlite-utils would load numpy, merely to name its types: 12 MB and a third of the server's start. So this is
+# the only module that imports it; the others take Reading and Writing from here.
 _BLOCKED = "numpy" not in sys.modules
 if _BLOCKED:
     sys.modules["numpy"] = None  # type: ignore[assignment]  # how an import is made to fail
@@ -28,19 +29,15 @@ finally:
         del sys.modules["numpy"]
 
 T = TypeVar("T")
-Migration = tuple[str, Callable[[sqlite_utils.Database], None]]
+Reading = sqlite_utils.Database
+"""The database as a read function, or a migration, sees it."""
+Migration = tuple[str, Callable[[Reading], None]]
 """A name that is never reused, and what it does. Runs in a transaction: no `executescript`, which commits."""
 Listener = Callable[[Any], None]
 
 BATCH = 256  # writes per transaction: the first of them must not wait for an endless queue
 CHECKED_BYTES = 256 * 1024**2  # a larger file is not read through at every start; damage shows when it is met
 BUSY_MS = 10_000  # another process, such as a backup, may hold the file for a moment
-
-
-class Damaged(TesseraError):
-    """The database file is damaged."""
-
-    code: ClassVar[str] = "database_damaged"
 
 
 class Newer(TesseraError):
@@ -99,7 +96,7 @@ class Database:
         result: T = await waiting.future
         return result
 
-    async def read(self, fn: Callable[[sqlite_utils.Database], T]) -> T:
+    async def read(self, fn: Callable[[Reading], T]) -> T:
         """Run a function on the reader thread: it sees everything committed so far, and nothing later."""
         if self._closed:
             raise RuntimeError("the database is closed")
@@ -133,7 +130,7 @@ class Database:
             try:
                 migrate(self._write_db, self.path.name, migrations)
                 self._write_db.execute("PRAGMA journal_mode = WAL")
-                self._read_db = sqlite_utils.Database(connect(self.path), execute_plugins=False)
+                self._read_db = Reading(connect(self.path), execute_plugins=False)
                 self._read_db.execute("PRAGMA query_only = ON")
             except BaseException:
                 self._write_db.close()
@@ -146,7 +143,7 @@ class Database:
         self._read_db.close()
         self._write_db.close()  # the last one out, which folds the log into the file
 
-    def _read(self, fn: Callable[[sqlite_utils.Database], T]) -> T:
+    def _read(self, fn: Callable[[Reading], T]) -> T:
         self._read_db.execute("BEGIN")  # so that all its statements see the same
         try:
             return fetched(fn(self._read_db))
@@ -275,7 +272,7 @@ def check(path: Path) -> None:
                 raise damaged(path, str(found))
 
 
-def migrate(db: sqlite_utils.Database, name: str, migrations: tuple[Migration, ...]) -> None:
+def migrate(db: Reading, name: str, migrations: tuple[Migration, ...]) -> None:
     """Apply in order those that are not recorded yet, all in one transaction."""
     names = [migration[0] for migration in migrations]
     if len(set(names)) != len(names):

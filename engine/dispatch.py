@@ -177,7 +177,9 @@ class Dispatch:
         live = self.live.get(job)
         if live is None:
             return
-        news = {id: r for id, r in reports.items() if (old := live.steps.get(id)) is None or old.state != r.state}
+        news = {
+            id: r for id, r in reports.items() if (old := live.steps.get(id)) is None or old.state != r.state
+        }
         live.steps.update({id: msgspec.structs.replace(r) for id, r in reports.items()})
         live.progress = progress
         ended = {id: r for id, r in reports.items() if id in news or r.state != "running"}
@@ -187,7 +189,9 @@ class Dispatch:
         now = asyncio.get_running_loop().time()
         if now - live.told >= TOLD_GAP:
             live.told = now
-            partial = {id: round(float(r.progress), 4) for id, r in reports.items() if isinstance(r.progress, float)}
+            partial = {
+                id: round(float(r.progress), 4) for id, r in reports.items() if isinstance(r.progress, float)
+            }
             data = {"progress": round(progress, 4), "steps": partial}
             self._tell(Event("progress", seq=self.jobs.last_seq, owner=live.owner, job=job, data=data))
 
@@ -225,7 +229,13 @@ class Dispatch:
                 problem = Problem("failed", remedy="Look at the steps for what went wrong.")
             state: Any = outcome.state
             await self.jobs.finish(
-                job, lease, state, outputs=outcome.outputs, steps=outcome.steps, problem=problem, receipt=receipt
+                job,
+                lease,
+                state,
+                outputs=outcome.outputs,
+                steps=outcome.steps,
+                problem=problem,
+                receipt=receipt,
             )
         self.wake()
 

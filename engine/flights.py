@@ -165,7 +165,9 @@ class Flights:
             return await self.aboard(flight, caller), "flight", 0.0, ""
         if key is not None and (known := await self.from_disk(key)) is not None:
             return known, "disk", 0.0, ""
-        if key is not None and (flight := self._joinable.get(key)) is not None:  # begun while we looked on disk
+        if (
+            key is not None and (flight := self._joinable.get(key)) is not None
+        ):  # begun while we looked on disk
             return await self.aboard(flight, caller), "flight", 0.0, ""
         flight = self.start(call, caller)
         result = await self.aboard(flight, caller)
@@ -176,7 +178,9 @@ class Flights:
 
     def start(self, call: Call, caller: Caller) -> Flight:
         lane = call.shape.spec.lane
-        ticket = Ticket(next(self._tickets), "io" if lane == "inline" else lane, caller.owner, caller.priority)
+        ticket = Ticket(
+            next(self._tickets), "io" if lane == "inline" else lane, caller.owner, caller.priority
+        )
         flight = Flight(call, caller, ticket)
         if call.key is not None:
             self._joinable[call.key] = flight
@@ -417,7 +421,9 @@ def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> t
             pairs = [conform(v, item, classes) for v in value]
             return all(fits for fits, _ in pairs), [v for _, v in pairs]
         case Either(options=options):
-            exact = sorted(options, key=lambda o: o == Scalar("float"))  # an int stays one where ints are allowed
+            exact = sorted(
+                options, key=lambda o: o == Scalar("float")
+            )  # an int stays one where ints are allowed
             found = (c for option in exact if (c := conform(value, option, classes))[0])
             return next(found, (False, value))
         case _:
@@ -435,7 +441,11 @@ def explain(error: BaseException, path: str) -> Problem:
     if isinstance(error, TesseraError):
         first = error.problems[0]
         return Problem(first.code, path, first.input, first.got, first.want, first.remedy or error.remedy)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/engine/" not in f.filename.replace("\\", "/")]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if "/engine/" not in f.filename.replace("\\", "/")
+    ]
     where = f" (line {frames[-1].lineno} of {frames[-1].name})" if frames else ""
     text = without_paths(f"{type(error).__name__}: {shown(str(error), 300)}")
     return Problem("node_failed", path, got=text + where, remedy="Look at the values that reach this step.")

@@ -90,7 +90,9 @@ class Lanes:
         heads = [head for owner in list(lane.queues) if (head := self._head(lane, owner)) is not None]
         if not heads:
             return None
-        best = min(heads, key=lambda t: (-t.priority, lane.held.get(t.owner, 0), lane.served.get(t.owner, 0), t.id))
+        best = min(
+            heads, key=lambda t: (-t.priority, lane.held.get(t.owner, 0), lane.served.get(t.owner, 0), t.id)
+        )
         heapq.heappop(lane.queues[best.owner])
         return self._waiting.pop(best.id)
 

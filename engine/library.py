@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlite_utils
 from msgspec import Struct, field
 
-from engine.db import Database, Migration, Writing
+from engine.db import Database, Migration, Reading, Writing
 from engine.errors import Conflict, Invalid, NotFound, Problem, Stale, shown
 from engine.events import Event
 from engine.log import append
@@ -52,7 +51,7 @@ class Library:
     async def names(self, owner: str) -> list[dict[str, Any]]:
         """What this owner can run, by name."""
 
-        def names(db: sqlite_utils.Database) -> list[dict[str, Any]]:
+        def names(db: Reading) -> list[dict[str, Any]]:
             own = "SELECT DISTINCT name FROM workflows WHERE owner = ?"
             known = {row[0] for row in db.execute(own, (owner,))} | {path.stem for path in self._files()}
             entries = ((name, self._current(db, name, owner)) for name in sorted(known))
@@ -64,7 +63,7 @@ class Library:
         """A document and its etag; `version` names an earlier one, 0 the shipped one."""
         check_name(name)
 
-        def get(db: sqlite_utils.Database) -> Entry | None:
+        def get(db: Reading) -> Entry | None:
             if version is None:
                 return self._current(db, name, owner)
             return self._from_file(name) if version == 0 else saved(db, name, owner, version)
@@ -115,7 +114,7 @@ class Library:
         """Every version, newest first: {version, etag, saved, bytes, shipped, deleted}."""
         check_name(name)
 
-        def versions(db: sqlite_utils.Database) -> list[Entry]:
+        def versions(db: Reading) -> list[Entry]:
             sql = f"{ENTRY} ORDER BY version DESC"
             entries = [Entry(*row) for row in db.execute(sql, (owner, name))]
             return [*entries, *filter(None, [self._from_file(name)])]
@@ -125,7 +124,7 @@ class Library:
         return [facts(entry) | {"bytes": len(entry.document or b""), "deleted": entry.document is None}
                 for entry in entries]
 
-    def _current(self, db: sqlite_utils.Database, name: str, owner: str) -> Entry | None:
+    def _current(self, db: Reading, name: str, owner: str) -> Entry | None:
         """The owner's own if there is one and it was not deleted, else the shipped one."""
         own = saved(db, name, owner)
         return own if own and own.document is not None else self._from_file(name)
@@ -153,7 +152,7 @@ def etag_of(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()[:32]
 
 
-def saved(db: sqlite_utils.Database, name: str, owner: str, version: int | None = None) -> Entry | None:
+def saved(db: Reading, name: str, owner: str, version: int | None = None) -> Entry | None:
     """This version of an owner's own, or its newest."""
     wanted = "ORDER BY version DESC LIMIT 1" if version is None else "AND version = ?"
     values = (owner, name) if version is None else (owner, name, version)
@@ -197,7 +196,7 @@ def facts(entry: Entry) -> dict[str, Any]:
 ENTRY = "SELECT document, etag, version, saved FROM workflows WHERE owner = ? AND name = ?"
 
 
-def create(db: sqlite_utils.Database) -> None:
+def create(db: Reading) -> None:
     db.execute(
         """CREATE TABLE workflows (
             owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,

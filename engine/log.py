@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import sqlite_utils
 
-from engine.db import Database, Migration, Writing
+from engine.db import Database, Migration, Reading, Writing
 from engine.events import Event
 
 Hear = Callable[[Event], None]
@@ -78,13 +77,13 @@ def event_of(row: Any) -> Event:
     return Event(kind, seq, at, owner, job, msgspec.json.decode(data))
 
 
-def newest(db: sqlite_utils.Database) -> int:
+def newest(db: Reading) -> int:
     # Not max(seq): numbers of deleted events are not given again, and no client may see the count fall.
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
     return int(row[0]) if row else 0
 
 
-def create(db: sqlite_utils.Database) -> None:
+def create(db: Reading) -> None:
     db.execute(
         """CREATE TABLE events (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL,

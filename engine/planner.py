@@ -125,7 +125,10 @@ def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
             port = shape.inputs.get(port_name) if shape else None
             if step is None or port is None:
                 continue
-            schema = {**input_schema(port), **({"default": step.values[port_name]} if port_name in step.values else {})}
+            schema = {
+                **input_schema(port),
+                **({"default": step.values[port_name]} if port_name in step.values else {}),
+            }
             needed = needed or "default" not in schema
         if target.title:
             schema["title"] = target.title
@@ -134,7 +137,12 @@ def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
         inputs[name] = schema
         if needed:
             required.append(name)
-    return {"title": workflow.title, "inputs": inputs, "required": required, "outputs": output_types(workflow, planner)}
+    return {
+        "title": workflow.title,
+        "inputs": inputs,
+        "required": required,
+        "outputs": output_types(workflow, planner),
+    }
 
 
 def output_types(workflow: Workflow, planner: Planner) -> dict[str, str]:

@@ -130,10 +130,14 @@ class Desk:
                 if hashlib.sha256(older).hexdigest() == pin:
                     return pin, read(older)
             remedy = "Save the workflow again to use the present version."
-            raise Invalid([Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)])
+            raise Invalid(
+                [Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)]
+            )
         return digest, read(document)
 
-    async def files(self, workflow: Workflow, inputs: Mapping[str, JsonValue], owner: str) -> dict[str, Artifact]:
+    async def files(
+        self, workflow: Workflow, inputs: Mapping[str, JsonValue], owner: str
+    ) -> dict[str, Artifact]:
         """The artifacts that a request names, as far as they are this owner's."""
         found: dict[str, Artifact] = {}
         for id in self.planner.artifact_ids(workflow, inputs):

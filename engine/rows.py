@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import sqlite_utils
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from engine.db import Migration, Writing
+from engine.db import Migration, Reading, Writing
 from engine.errors import Conflict, Invalid, NotFound, Problem, shown
 from engine.events import Event, Job, JobState, Question, StepReport, builtins
 from engine.log import append
@@ -75,11 +74,11 @@ FOUND = msgspec.msgpack.Decoder(Found)
 # -- read
 
 
-def select(db: sqlite_utils.Database, sql: str, *values: object) -> list[Job]:
+def select(db: Reading, sql: str, *values: object) -> list[Job]:
     return [job_of(row) for row in db.execute(sql, values)]
 
 
-def load(db: sqlite_utils.Database, id: str, owner: str | None, sql: str = FULL) -> Job:
+def load(db: Reading, id: str, owner: str | None, sql: str = FULL) -> Job:
     """A job of this owner (None: of anybody), or NotFound."""
     found = select(db, f"{sql} WHERE id = ?", id)
     if not found or owner not in (None, found[0].owner):
@@ -87,17 +86,17 @@ def load(db: sqlite_utils.Database, id: str, owner: str | None, sql: str = FULL)
     return found[0]
 
 
-def leased(db: sqlite_utils.Database, id: str, lease: str) -> Job | None:
+def leased(db: Reading, id: str, lease: str) -> Job | None:
     """The job, without its document, if it runs under this lease."""
     found = select(db, f"{LIGHT} WHERE id = ? AND state = 'running' AND lease = ?", id, lease)
     return found[0] if found else None
 
 
-def all_leased(db: sqlite_utils.Database, lease: str) -> list[Job]:
+def all_leased(db: Reading, lease: str) -> list[Job]:
     return select(db, f"{FULL} WHERE state = 'running' AND lease = ? ORDER BY position", lease)
 
 
-def answers_of(db: sqlite_utils.Database, id: str) -> dict[str, str]:
+def answers_of(db: Reading, id: str) -> dict[str, str]:
     return dict(db.execute("SELECT call, choice FROM answers WHERE job = ?", (id,)).fetchall())
 
 
@@ -299,7 +298,7 @@ def mentioned(data: Any) -> Iterator[str]:
             yield from mentioned(item)
 
 
-def create(db: sqlite_utils.Database) -> None:
+def create(db: Reading) -> None:
     for statement in SCHEMA:
         db.execute(statement)
 

@@ -8,8 +8,7 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,19 +16,21 @@ from msgspec import Struct, field
 
 from engine import artifacts, packs
 from engine.cache import Cache
-from engine.flights import Flights, Stop, explain
 from engine.codecs import encode
 from engine.config import Settings
 from engine.digest import digest
 from engine.errors import Problem, TesseraError
 from engine.events import JobState, Question, StepReport
+from engine.flights import Flights, explain
+from engine.media import dimensions
+from engine.node import RESERVED
 from engine.plan import Const, Plan
 from engine.planner import Planner
 from engine.ports import JsonValue
-from engine.registry import Failed, Registry
+from engine.registry import Failed, Pack, Registry
 from engine.run import Ending, Listener, Run
 from engine.types import Artifact, Image, Mask, Value
-from engine.workflow import Workflow, parse
+from engine.workflow import Group, Workflow, parse
 
 PLANS = 64
 """Plans kept, so that running a workflow again costs no planning."""
@@ -96,7 +97,7 @@ class Runner:
         self.flights = Flights(self.cache, classes=registry.classes, slots=slots)
         self.runs: dict[str, Run] = {}
         self._planner = Planner(registry)
-        self._packs: dict[str, Any] = {}
+        self._packs: dict[str, Pack] = {}
         self._plans: OrderedDict[bytes, tuple[Plan, Workflow]] = OrderedDict()
         self._numbers: asyncio.Lock = asyncio.Lock()
 
@@ -157,8 +158,9 @@ class Runner:
         return outcome
 
     async def _plan(self, work: Assignment) -> tuple[Plan, Workflow]:
-        mark = digest([work.document, repr(work.inputs), work.targets, sorted(a.sha256 for a in work.files.values())])
-        workflow = None
+        mark = digest(
+            [work.document, repr(work.inputs), work.targets, sorted(a.sha256 for a in work.files.values())]
+        )
         if (known := self._plans.get(mark)) is not None and not known[0].packs:
             self._plans.move_to_end(mark)
             return known
@@ -172,27 +174,25 @@ class Runner:
 
     async def _import_packs(self, workflow: Workflow) -> None:
         """Import the packs that this workflow names, as their source is now."""
-        parts = [workflow, *workflow.groups.values()]
+        parts: list[Workflow | Group] = [workflow, *workflow.groups.values()]
         for pinned in workflow.needs.workflows.values():
             if pinned.document:
                 inner = msgspec.convert(pinned.document, Workflow)
                 parts += [inner, *inner.groups.values()]
-        names = {s.node.split("/")[0] for p in parts for s in p.steps.values() if "/" in s.node} - {"group", "flow"}
-        changed = False
-        for name in sorted(names):
+        named = {s.node.split("/")[0] for p in parts for s in p.steps.values() if "/" in s.node} - {*RESERVED}
+        before = dict(self._packs)
+        for name in sorted(named):
             path = packs.locate(self.settings.packs, name)
-            if path is None:
-                continue
-            mark = packs.source_digest(path)
-            known = self._packs.get(name)
-            if known is None or known[0] != mark:
-                self._packs[name] = (mark, await asyncio.to_thread(packs.load, path))
-                changed = True
-        for name in names:
-            if name in self._packs and isinstance(failed := self._packs[name][1], Failed):
-                raise TesseraError(f"The pack {name} did not load: {failed.reason}", remedy="Mend it; the next run tries again.")
-        if changed:
-            registry = self.core.with_packs(pack for _, pack in self._packs.values())
+            loaded = None if path is None else await asyncio.to_thread(packs.load, path)
+            if isinstance(loaded, Failed):
+                remedy = "Mend it; the next run tries again."
+                raise TesseraError(f"The pack {name} did not load: {loaded.reason}", remedy=remedy)
+            if loaded is None:
+                self._packs.pop(name, None)
+            else:
+                self._packs[name] = loaded
+        if self._packs != before:
+            registry = self.core.with_packs(self._packs.values())
             self._planner = Planner(registry)
             self._plans.clear()
             self.flights.classes = self.cache.classes = registry.classes
@@ -263,8 +263,8 @@ class Runner:
         else:
             encoded = encode(value)
             data, mime = encoded.data, encoded.mime
-        token = artifacts.dimensions(data) if mime.startswith("image/") else (0, 0)
-        return Artifact(self.store.put(data), mime, len(data), type(value).__name__.lower(), *token)
+        sides = dimensions(data) if mime.startswith("image/") else (0, 0)
+        return Artifact(self.store.put(data), mime, len(data), type(value).__name__.lower(), *sides)
 
     def receipt(self, plan: Plan, ending: Ending) -> dict[str, Any]:
         """What made the outputs: enough to make them again, or to say what differs."""
@@ -314,7 +314,7 @@ def state_of(run: Run, ending: Ending) -> JobState:
     states = {stop.state for stop in ending.stops.values()}
     if run.stopped:
         return "cancelled"
-    if "failed" in states or "skipped" in states - {"asking"} and "asking" not in states:
+    if "failed" in states or ("skipped" in states - {"asking"} and "asking" not in states):
         return "failed"
     if "asking" in states:
         return "waiting"
@@ -373,5 +373,3 @@ def preview_jpeg(image: Image) -> bytes:
 def document_digest(document: bytes) -> str:
     """How a saved workflow is pinned."""
     return hashlib.sha256(document).hexdigest()
-
-

@@ -35,7 +35,7 @@ from engine.media import dimensions, sniff
 from engine.node import NodeSpec
 from engine.owner import Owner, Ownership
 from engine.planner import Planner, signature
-from engine.registry import Registry, palette_entry
+from engine.registry import Registry, palette
 from engine.requests import Desk
 from engine.runner import Assignment
 from engine.types import Artifact
@@ -65,6 +65,7 @@ class Engine:
 
     def __init__(self, config: Settings, registry: Registry, db: Database) -> None:
         self.settings = config
+        self._core = registry
         self.registry = registry
         self.planner = Planner(registry)
         self.jobs_store = Jobs(db)
@@ -166,7 +167,12 @@ class Engine:
         return await self.jobs_store.add(jobs, key, fingerprint)
 
     async def run(
-        self, workflow: str | dict[str, Any], *, owner: str = "local", targets: list[str] | None = None, **inputs: Any
+        self,
+        workflow: str | dict[str, Any],
+        *,
+        owner: str = "local",
+        targets: list[str] | None = None,
+        **inputs: Any,
     ) -> dict[str, Any]:
         """Submit, wait, and return the named outputs; pictures and files come as artifacts.
 
@@ -316,17 +322,16 @@ class Engine:
 
     def palette(self) -> dict[str, Any]:
         """Every node, and the packs that failed to load with the reason."""
-        return {
-            "nodes": [palette_entry(entry) for entry in self.registry.nodes.values()],
-            "failed": [msgspec.to_builtins(failed) for failed in self.registry.failed],
-        }
+        return palette(self.registry)
 
     def node(self, id: str) -> NodeSpec:
         """One node, or NotFound with the nearest names."""
         entry = self.registry.get(id)
         if entry is None:
             near = self.registry.nearest(id)
-            raise NotFound(f"There is no node {id!r}.", remedy=f"Did you mean {' or '.join(near)}?" if near else "")
+            raise NotFound(
+                f"There is no node {id!r}.", remedy=f"Did you mean {' or '.join(near)}?" if near else ""
+            )
         return entry.spec
 
     async def info(self) -> dict[str, Any]:
@@ -358,10 +363,14 @@ class Engine:
         """Keep an upload, typed by its content; its id. TooLarge, Unsupported."""
         if len(data) > self.settings.upload_limit:
             limit = self.settings.upload_limit
-            raise TooLarge(f"The file has {len(data):,} bytes; {limit:,} are allowed.", remedy="Send a smaller file.")
+            raise TooLarge(
+                f"The file has {len(data):,} bytes; {limit:,} are allowed.", remedy="Send a smaller file."
+            )
         mime = sniff(data)
         if mime in REFUSED:
-            raise Unsupported(f"{mime} is not accepted.", remedy="Send a picture, sound, video, text or JSON file.")
+            raise Unsupported(
+                f"{mime} is not accepted.", remedy="Send a picture, sound, video, text or JSON file."
+            )
         if not data:
             raise Unsupported("The file is empty.", remedy="Send a file with content.")
         sha256 = await asyncio.to_thread(self.store.put, data)
@@ -372,7 +381,9 @@ class Engine:
         """What an artifact is, or NotFound."""
         return await self.assets.get(id, owner)
 
-    async def artifact_path(self, id: str, *, size: int = 0, owner: str | None = "local") -> tuple[Path, Artifact]:
+    async def artifact_path(
+        self, id: str, *, size: int = 0, owner: str | None = "local"
+    ) -> tuple[Path, Artifact]:
         """The artifact's file, or that of its thumbnail with at most `size` pixels a side."""
         artifact = await self.assets.get(id, owner)
         if size:
@@ -402,7 +413,7 @@ class Engine:
     # -- chores
 
     async def _describe_packs(self, known: packs.Packs) -> None:
-        self.registry = Registry.core().with_packs(await known.described()) if self.settings.packs.is_dir() else self.registry
+        self.registry = self._core.with_packs(await known.described())
         self.planner = self.desk.planner = Planner(self.registry)
 
     async def _watch_packs(self, known: packs.Packs) -> None:

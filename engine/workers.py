@@ -335,7 +335,9 @@ class Child:
         """A node ignores its cancel: end the process it is in."""
         self._graces.pop(job, None)
         if job in self.busy:
-            log.warning("A cancelled job did not stop within %.1f s; its worker is ended.", self.settings.cancel_grace)
+            log.warning(
+                "A cancelled job did not stop within %.1f s; its worker is ended.", self.settings.cancel_grace
+            )
             self._end()
 
     def _end(self) -> None:

@@ -188,6 +188,15 @@ def shown(output: Any) -> str:
     return json.dumps(output, ensure_ascii=False)
 
 
+def judged(verdict: Json) -> str:
+    """Equal, or what is not."""
+    if verdict["equal"]:
+        return f"Run {verdict['run']}: equal, {len(verdict['outputs'])} of {len(verdict['outputs'])} outputs."
+    unlike = [name for name, equal in verdict["outputs"].items() if not equal]
+    lines = [f"Run {verdict['run']}: different in {', '.join(unlike) or 'nothing that could be compared'}."]
+    return "\n".join([*lines, *(f"  {field}" for field in verdict["differs"])])
+
+
 def chosen(nodes: list[Json], name: str | None) -> list[Json]:
     """All nodes, or the one of this name."""
     if name is None:

@@ -12,8 +12,8 @@ import pytest
 import sqlite_utils
 
 from engine.config import ROOT
-from engine.db import Damaged, Database, Migration, Newer, Writing
-from engine.errors import Cancelled, DiskFull, TesseraError
+from engine.db import Database, Migration, Newer, Writing
+from engine.errors import Cancelled, Damaged, DiskFull, TesseraError
 
 
 def create(db: sqlite_utils.Database) -> None:
@@ -332,3 +332,9 @@ async def test_after_kill_9_every_promise_is_kept_and_nothing_is_half_done(
     assert set(kept.values()) == {"left and right"}
     assert set(promised) <= set(kept)
     assert len(promised) >= promises
+
+
+def test_the_database_does_not_load_numpy() -> None:
+    program = "import sys, engine.jobs, engine.library, engine.assets; print('numpy' in sys.modules)"
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,165 @@
+"""Tiny random models in the layouts of real ones, made in a moment."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from engine.config import ROOT
+
+WORDS = 975
+TOKENIZER = ROOT / "models" / "starter" / "base" / "tokenizer"
+BLOCKS = 2
+
+
+def unet() -> Any:
+    """Two levels, as Stable Diffusion names them."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(16, 32),
+        layers_per_block=BLOCKS,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    )
+
+
+def vae() -> Any:
+    return AutoencoderKL(
+        block_out_channels=(8, 16),
+        layers_per_block=BLOCKS,
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=4,
+        sample_size=16,
+    )
+
+
+def text_encoder() -> Any:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ends = {"bos_token_id": WORDS - 2, "eos_token_id": WORDS - 1, "pad_token_id": WORDS - 1}
+    return CLIPTextModel(CLIPTextConfig(vocab_size=WORDS, projection_dim=32, **sizes, **ends))
+
+
+def scheduler() -> Any:
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def diffusers_folder(folder: Path, seed: int = 0) -> Path:
+    """A whole Stable Diffusion of some hundred kilobytes, as diffusers saves it."""
+    torch.manual_seed(seed)
+    unet().save_pretrained(folder / "unet")
+    vae().save_pretrained(folder / "vae")
+    text_encoder().save_pretrained(folder / "text_encoder")
+    scheduler().save_pretrained(folder / "scheduler")
+    shutil.copytree(TOKENIZER, folder / "tokenizer")
+    shutil.copy(TOKENIZER.parent / "model_index.json", folder)
+    return folder
+
+
+def single_file(folder: Path, file: Path) -> Path:
+    """The same weights as one file with the names that the first release of Stable Diffusion gave them."""
+    found: dict[str, torch.Tensor] = {}
+    for part, name in (("unet", unet_name), ("vae", vae_name), ("text_encoder", text_name)):
+        weights = load(folder / part)
+        found |= {name(key): shaped(name(key), value) for key, value in weights.items()}
+    found["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    found["model_ema.decay"] = torch.tensor(0.9999)
+    save_file({key: value.contiguous() for key, value in found.items()}, file)
+    return file
+
+
+def load(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(next(folder.glob("*.safetensors"))))
+
+
+def shaped(key: str, value: torch.Tensor) -> torch.Tensor:
+    """Attention of the VAE was a 1 × 1 convolution."""
+    attention = key.startswith("first_stage_model.") and ".attn_1." in key and key.endswith("weight")
+    return value[..., None, None] if attention and value.ndim == 2 else value
+
+
+def text_name(key: str) -> str:
+    return "cond_stage_model.transformer.text_model." + key.removeprefix("text_model.")
+
+
+def unet_name(key: str, blocks: int = BLOCKS, levels: int = 2) -> str:
+    """`down_blocks.0.resnets.1.conv1.weight` → `input_blocks.2.0.in_layers.2.weight`, and so on."""
+    ends = {
+        "time_embedding.linear_1": "time_embed.0",
+        "time_embedding.linear_2": "time_embed.2",
+        "conv_in": "input_blocks.0.0",
+        "conv_norm_out": "out.0",
+        "conv_out": "out.2",
+    }
+    for ours, theirs in ends.items():
+        if key.startswith(ours + "."):
+            return "model.diffusion_model." + key.replace(ours, theirs, 1)
+    kind, *rest = key.split(".")
+    if kind == "mid_block":
+        place = {("resnets", "0"): 0, ("attentions", "0"): 1, ("resnets", "1"): 2}[rest[0], rest[1]]
+        return f"model.diffusion_model.middle_block.{place}.{inner(rest[2:])}"
+    level, part, index = int(rest[0]), rest[1], int(rest[2])
+    if kind == "down_blocks":
+        block = 1 + level * (blocks + 1) + (blocks if part == "downsamplers" else index)
+        place = 1 if part == "attentions" else 0
+        tail = "op." + rest[-1] if part == "downsamplers" else inner(rest[3:])
+        return f"model.diffusion_model.input_blocks.{block}.{place}.{tail}"
+    block = level * (blocks + 1) + (blocks if part == "upsamplers" else index)
+    place = {"resnets": 0, "attentions": 1, "upsamplers": 2 if level else 1}[part]
+    tail = ".".join(rest[3:]) if part == "upsamplers" else inner(rest[3:])
+    return f"model.diffusion_model.output_blocks.{block}.{place}.{tail}"
+
+
+def inner(rest: list[str]) -> str:
+    """Names within a residual block; those of an attention block never changed."""
+    names = {
+        "norm1": "in_layers.0",
+        "conv1": "in_layers.2",
+        "time_emb_proj": "emb_layers.1",
+        "norm2": "out_layers.0",
+        "conv2": "out_layers.3",
+        "conv_shortcut": "skip_connection",
+    }
+    return ".".join([names.get(rest[0], rest[0]), *rest[1:]])
+
+
+def vae_name(key: str, levels: int = 2) -> str:
+    """`decoder.up_blocks.0.resnets.1.…` → `decoder.up.1.block.1.…`, and so on."""
+    side, _, rest = key.partition(".")
+    parts = rest.split(".")
+    if parts[0] == "down_blocks":
+        what = {"resnets": f"block.{parts[3]}", "downsamplers": "downsample"}[parts[2]]
+        rest = ".".join([f"down.{parts[1]}.{what}", *parts[4:]])
+    elif parts[0] == "up_blocks":
+        what = {"resnets": f"block.{parts[3]}", "upsamplers": "upsample"}[parts[2]]
+        rest = ".".join([f"up.{levels - 1 - int(parts[1])}.{what}", *parts[4:]])
+    elif parts[0] == "mid_block" and parts[1] == "resnets":
+        rest = ".".join([f"mid.block_{int(parts[2]) + 1}", *parts[3:]])
+    elif parts[0] == "mid_block":
+        tail = ".".join(parts[3:])
+        for ours, theirs in ATTENTION.items():
+            tail = tail.replace(ours, theirs)
+        rest = f"mid.attn_1.{tail}"
+    rest = rest.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
+    return f"first_stage_model.{side}.{rest}"
+
+
+ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}

@@ -1,0 +1,206 @@
+"""Real layouts: a diffusers folder, one file of Stable Diffusion 1.5, and the configurations that we ship."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine import memory, models
+from engine.errors import BadInput, MissingModel, Unsupported
+from engine.memory import Residency
+from engine.models import Models, header
+from engine.types import Denoiser
+from nodes import load
+from nodes._lib import families, stable
+from nodes.latent import decode_latent, empty_latent, encode_image
+from nodes.load import load_model
+from nodes.sample import sample
+from nodes.text import encode_text
+from tests import tiny
+
+LOADERS = (load.load_sd15_denoiser, load.load_sd15_text_encoder, load.load_sd15_vae)
+CONFIG = families.SD15.config
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with one tiny model in the diffusers layout."""
+    top = tmp_path_factory.mktemp("models")
+    tiny.diffusers_folder(top / "diffusers" / "tiny")
+    return top
+
+
+@pytest.fixture(autouse=True)
+def here(folder: Path) -> Iterator[None]:
+    found = Models([folder], hub=folder / "hub")
+    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
+    yield
+    models.current.reset(tokens[0])
+    memory.current.reset(tokens[1])
+
+
+def test_a_diffusers_folder_draws_from_prompt_to_picture() -> None:
+    loaded = load_model("tiny")
+    assert (loaded.denoiser.factor, loaded.denoiser.size, loaded.vae.factor) == (2, 16, 2)
+    words = encode_text(loaded.text_encoder, "a red circle")
+    drawn = sample(loaded.denoiser, words, empty_latent(loaded.denoiser), steps=2, seed=3)
+    picture = decode_latent(loaded.vae, drawn.latent)
+    assert (picture.pixels.shape, picture.pixels.dtype) == ((16, 16, 3), np.dtype("uint8"))
+
+
+def test_the_same_weights_under_another_name_are_the_same_model(folder: Path) -> None:
+    first = load_model("tiny").denoiser
+    (folder / "diffusers" / "tiny").rename(folder / "diffusers" / "other")
+    try:
+        second = load_model("other").denoiser
+        assert first.sha256 == second.sha256 == load.content("other")
+        with memory.weights(first) as one, memory.weights(second) as two:  # found again, wherever it is now
+            assert one is two
+    finally:
+        (folder / "diffusers" / "other").rename(folder / "diffusers" / "tiny")
+
+
+def test_weights_that_changed_since_they_were_chosen_are_not_used() -> None:
+    ref = msgspec.structs.replace(load_model("tiny").denoiser, sha256="0" * 64)
+    with pytest.raises(MissingModel, match="changed"), memory.weights(ref):
+        pass
+
+
+def test_one_file_has_the_same_weights_as_the_folder_it_was_made_from(folder: Path, tmp_path: Path) -> None:
+    source = folder / "diffusers" / "tiny"
+    file = tiny.single_file(source, tmp_path / "tiny.safetensors")
+    found = models.ModelFile("tiny", "model", file, "single_file", file.stat().st_size, "here")
+    family = msgspec.structs.replace(families.SD15, config=source)
+    parts: dict[str, Any] = {
+        "unet": stable.unet(found, family, "cpu", "float32").module,
+        "vae": stable.vae(found, family, "cpu", "float32"),
+        "text_encoder": stable.reader(found, family, "cpu", "float32").module,
+    }
+    for part, module in parts.items():
+        wanted, got = tiny.load(source / part), module.state_dict()
+        assert set(wanted) == set(got)
+        assert all(torch.equal(wanted[key], got[key]) for key in wanted), part
+
+
+def test_the_size_of_a_part_is_known_before_it_is_loaded(folder: Path, tmp_path: Path) -> None:
+    file = tiny.single_file(folder / "diffusers" / "tiny", tmp_path / "tiny.safetensors")
+    single = models.ModelFile("tiny", "model", file, "single_file", file.stat().st_size, "here")
+    about = load.load_sd15_denoiser.__dict__["__loader__"]
+    wanted = memory.bytes_of(tiny.unet())
+    assert memory.estimate(single, about, "float32") == wanted
+    assert memory.estimate(models.models().find("tiny"), about, "float32") == wanted
+    assert memory.estimate(models.models().find("tiny"), about, "bfloat16") == wanted // 2
+
+
+def test_the_shipped_configurations_are_those_of_stable_diffusion_1_5() -> None:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(CONFIG / "unet"))
+        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(CONFIG / "vae"))
+        text = CLIPTextModel(CLIPTextConfig.from_pretrained(CONFIG / "text_encoder"))
+    sizes = [(len(m.state_dict()), sum(p.numel() for p in m.parameters())) for m in (unet, vae, text)]
+    assert sizes == [(686, 859_520_964), (248, 83_653_863), (196, 123_060_480)]
+    tokenizer = CLIPTokenizer.from_pretrained(CONFIG / "tokenizer", local_files_only=True)
+    assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+
+
+def test_a_full_size_file_is_recognised_and_every_name_in_it_finds_its_place(tmp_path: Path) -> None:
+    from diffusers import UNet2DConditionModel
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+
+    config = UNet2DConditionModel.load_config(CONFIG / "unet")
+    with torch.device("meta"):
+        wanted = UNet2DConditionModel.from_config(config).state_dict()
+    original = {tiny.unet_name(key): value for key, value in wanted.items()}
+    assert len(original) == 686
+    got = convert_ldm_unet_checkpoint(dict(original), dict(config))
+    assert {k: v.shape for k, v in got.items()} == {k: v.shape for k, v in wanted.items()}
+    found = as_file(tmp_path / "full.safetensors", {k: tuple(v.shape) for k, v in original.items()})
+    facts = families.facts(found)
+    assert (facts.family.name, facts.size, facts.factor, facts.prediction) == ("sd15", 512, 8, "epsilon")
+
+
+def as_file(path: Path, shapes: dict[str, tuple[int, ...]]) -> models.ModelFile:
+    """A safetensors file of zeros that takes no room on the disk."""
+    start, entries = 0, {}
+    for name, shape in shapes.items():
+        end = start + 2 * int(np.prod(shape))
+        entries[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [start, end]}
+        start = end
+    head = json.dumps(entries).encode()
+    with path.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        file.truncate(8 + len(head) + start)
+    return models.ModelFile(path.stem, "model", path, "single_file", path.stat().st_size, "here")
+
+
+def test_a_file_of_an_unknown_layout_is_refused_by_what_is_in_it(folder: Path) -> None:
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    save_file({"double_blocks.0.weight": torch.zeros(1)}, folder / "checkpoints" / "odd.safetensors")
+    with pytest.raises(Unsupported, match=r"double_blocks\.0\.weight.*Stable Diffusion 1\.5"):
+        load_model("odd")
+
+
+def test_a_folder_of_an_unknown_pipeline_is_refused_by_its_name(folder: Path) -> None:
+    other = folder / "diffusers" / "flux"
+    (other / "transformer").mkdir(parents=True)
+    (other / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    save_file({"x": torch.zeros(1)}, other / "transformer" / "model.safetensors")
+    with pytest.raises(Unsupported, match="FluxPipeline"):
+        load_model("flux")
+
+
+def test_only_a_second_precision_is_loaded_when_there_is_no_first(folder: Path, tmp_path: Path) -> None:
+    source = tiny.diffusers_folder(tmp_path / "half")
+    for part in ("unet", "vae", "text_encoder"):
+        file = next((source / part).glob("*.safetensors"))
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    found = models.ModelFile("half", "model", source, "diffusers", 1, "here")
+    assert stable.unet(found, families.SD15, "cpu", "float32").module.dtype == torch.float32
+    assert stable.reader(found, families.SD15, "cpu", "float32").layers == 2
+
+
+def test_a_prompt_of_another_models_width_is_refused() -> None:
+    loaded = load_model("tiny")
+    words = encode_text(loaded.text_encoder, "a circle")
+    narrow = msgspec.structs.replace(words, embeds=words.embeds[:, :16])
+    with pytest.raises(BadInput, match="positive.*16 wide.*32 wide"):
+        sample(loaded.denoiser, narrow, empty_latent(loaded.denoiser), steps=1, guidance=1.0)
+
+
+def test_thrift_decodes_in_tiles_and_samples_halves_without_changing_the_picture_much() -> None:
+    from engine.context import Context
+    from engine.types import Image
+
+    loaded = load_model("tiny")
+    words = encode_text(loaded.text_encoder, "a red circle")
+    canvas = empty_latent(loaded.denoiser, 64, 64)
+    rich = sample(loaded.denoiser, words, canvas, steps=2).latent
+    thrifty = sample(loaded.denoiser, words, canvas, steps=2, ctx=Context(thrift=1)).latent
+    np.testing.assert_allclose(rich.samples, thrifty.samples, atol=1e-3)
+    whole = decode_latent(loaded.vae, rich, "float").pixels
+    tiles = decode_latent(loaded.vae, rich, "float", Context(thrift=2)).pixels
+    assert tiles.shape == whole.shape
+    assert float(np.abs(tiles.astype(float) - whole.astype(float)).mean()) < 0.2
+    with memory.weights(loaded.vae) as module:
+        assert not module.use_tiling
+    again = encode_image(loaded.vae, Image(whole), ctx=Context(thrift=1))
+    assert again.samples.shape == rich.samples.shape
+
+
+def test_a_reference_says_where_its_numbers_come_from() -> None:
+    ref = load_model("tiny", "bfloat16").denoiser
+    assert isinstance(ref, Denoiser)
+    with memory.weights(ref) as held:
+        assert held.module.dtype == torch.bfloat16
+    assert header(models.models().find("tiny").path / "unet" / "diffusion_pytorch_model.safetensors")
