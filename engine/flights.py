@@ -403,7 +403,7 @@ def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> t
                 return True, float(value)
             return isinstance(value, float), float(value) if isinstance(value, float) else value
         case Scalar(name="int"):
-            return type(value) is int, value
+            return type(value) is int and -(2**63) <= value < 2**63, value
         case Scalar(name="str"):
             return isinstance(value, str), value
         case Scalar(name="bool"):

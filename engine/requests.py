@@ -126,13 +126,11 @@ class Desk:
         digest = hashlib.sha256(document).hexdigest()
         if pin and pin != digest:
             for version in await self.library.versions(name, owner):
-                older, _ = await self.library.get(name, owner, version["version"])
-                if hashlib.sha256(older).hexdigest() == pin:
+                if version["etag"] == pin[:32]:
+                    older, _ = await self.library.get(name, owner, version["version"])
                     return pin, read(older)
             remedy = "Save the workflow again to use the present version."
-            raise Invalid(
-                [Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)]
-            )
+            raise Invalid([Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)])
         return digest, read(document)
 
     async def files(

@@ -35,13 +35,13 @@ def measure_picture(image: Image) -> Measures:
     return Measures(
         brightness=float(luma.mean()),
         contrast=min(2 * float(luma.std()), 1.0),
-        sharpness=(mean_step(luma, 0) + mean_step(luma, 1)) / 2,
+        sharpness=(mean_step(colours, 0) + mean_step(colours, 1)) / 2,
         saturation=float((colours.max(axis=2) - colours.min(axis=2)).mean()),
     )
 
 
-def mean_step(luma: NDArray[np.float64], axis: int) -> float:
+def mean_step(colours: NDArray[np.float64], axis: int) -> float:
     """The mean difference of neighbours along an axis; a picture one pixel wide has none."""
     import numpy as np
 
-    return float(np.abs(np.diff(luma, axis=axis)).mean()) if luma.shape[axis] > 1 else 0.0
+    return float(np.abs(np.diff(colours, axis=axis)).mean()) if colours.shape[axis] > 1 else 0.0

@@ -119,7 +119,7 @@ class Halves(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow tor
     def __init__(self, module: Any) -> None:
         super().__init__()
         self.module = module
-        self.config, self.dtype = module.config, module.dtype
+        self.config, self.dtype, self.device = module.config, module.dtype, module.device
 
     def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
         pairs = zip(sample.split(1), encoder_hidden_states.split(1), strict=True)

@@ -101,7 +101,10 @@ def test_the_servers_folder_is_used_through_the_server(served: tuple[Shell, Serv
 
 def test_every_problem_of_a_file_is_listed(served: tuple[Shell, Server]) -> None:
     shell, _ = served
-    steps = {"one": {"node": "ad", "values": {}}, "two": {"node": "add", "values": {"a": "x", "c": 1}}}
+    steps = {
+        "one": {"node": "ad"},
+        "two": {"node": "add", "values": {"a": "x", "c": 1}, "wires": {"b": "one.out"}},
+    }
     file = shell.save({"tessera": 1, "steps": steps, "outputs": {"out": "two.out"}}, "bad.json")
     code, out, _ = shell.run("validate", file)
     assert code == 1

@@ -1,3 +1,5 @@
+"""Artifacts belong to owners: ids, deletion, expiry."""
+
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path

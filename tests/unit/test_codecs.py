@@ -125,7 +125,7 @@ def test_a_class_that_the_caller_does_not_name_is_never_built() -> None:
         decode(data, {})
 
 
-SAMPLE = encode([1, "a", (2.5,), {"k": np.arange(6, dtype=np.float32)}, Model("m", "f", "00")]).data
+SAMPLE = encode([1, "a", (2.5,), {"k": np.arange(8, dtype=np.float32)}, Model("m", "f", "00")]).data
 
 
 @given(st.integers(0, len(SAMPLE) - 1), st.integers(1, 255))

@@ -1,3 +1,5 @@
+"""One writer commits whatever waits; what is committed survives; damage and newer versions are refused."""
+
 import asyncio
 import sqlite3
 import subprocess

@@ -1,3 +1,5 @@
+"""The queue is fair, a job is done once, and every change is in the log."""
+
 import asyncio
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""Saved workflows: shipped and own ones, versions, and who saves over whom."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -34,3 +34,12 @@ def test_bytes_and_fractions_measure_alike() -> None:
 
 def test_one_pixel_has_no_edges() -> None:
     assert measure_picture(Image(np.full((1, 1, 3), 255, np.uint8))).sharpness == 0
+
+
+def test_an_edge_between_two_colours_of_one_brightness_is_sharp_too() -> None:
+    halves = np.zeros((4, 4, 3), np.float32)
+    halves[:, :2] = (0.5, 0, 0)
+    halves[:, 2:] = (0, 0.299 / 0.587 / 2, 0)
+    measures = measure_picture(Image(halves))
+    assert measures.contrast == pytest.approx(0, abs=1e-6)
+    assert measures.sharpness > 0.03
