@@ -144,7 +144,7 @@ def using(store: Folder, output: Path | None = None) -> Iterator[None]:
 
 
 origin: ContextVar[Mapping[str, Any] | None] = ContextVar("origin", default=None)
-"""What files may say about the run that makes them: its inputs, its workflow, and how much of it (`metadata`)."""
+"""What files may say about the run that makes them: its inputs, workflow, and how much of it (`metadata`)."""
 
 
 def surround(store: Folder, output: Path | None, told: Mapping[str, Any]) -> None:

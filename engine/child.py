@@ -66,12 +66,12 @@ class Pipe(Say):
 
     async def remember(self, job: str, path: str, index: int, data: bytes) -> None:
         number = next(self._numbers)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         self.send(Remember(number, job, path, index, data))
-        await self._waiting.pop(number)
+        await waiting
 
     def acknowledged(self, number: int) -> None:
-        if (waiting := self._waiting.get(number)) is not None and not waiting.done():
+        if (waiting := self._waiting.pop(number, None)) is not None and not waiting.done():
             waiting.set_result(None)
 
     def over(self, job: str) -> None:

@@ -166,7 +166,8 @@ class Compile:
         inputs = tuple(sources.get(name) or MISSING for name in shape.names)
         self.made[flat.id] = Made(len(self.steps), types)
         known = tuple(t or Scalar("json") for t in types)
-        self.steps.append(PlanStep(flat.id, shape, inputs, tuple(maps), tuple(sorted(needs)), known))
+        checks = tuple(i for i in shape.limited if isinstance(inputs[i], (From, Handed)))
+        self.steps.append(PlanStep(flat.id, shape, inputs, tuple(maps), tuple(sorted(needs)), known, checks))
 
     def upgrade(self, flat: Flat, shape: Shape) -> None:
         """Values and wires of an old step under the names its node has now."""
@@ -297,7 +298,10 @@ class Compile:
     ) -> None:
         """Convert a typed-in value, or say what is wrong with it."""
         value, kind = feed.value, port.type
-        if isinstance(kind, Var) or (isinstance(kind, ListOf) and isinstance(kind.item, Var)):
+        if value is None and ports.optional(kind):
+            sources[port.name] = Const(None)
+            return
+        if has_var(kind):
             given = type_of(value)
             if fit(given, kind, bound) is None:
                 self.bad_value(flat, port, feed)
@@ -563,7 +567,15 @@ def same_plain(plain: PortType, wanted: PortType) -> bool:
 
 
 def has_var(t: PortType) -> bool:
-    return isinstance(t, Var) or (isinstance(t, ListOf) and has_var(t.item))
+    match t:
+        case Var():
+            return True
+        case ListOf(item=item):
+            return has_var(item)
+        case Either(options=options):
+            return any(has_var(o) for o in options)
+        case _:
+            return False
 
 
 def type_of(value: object) -> PortType:

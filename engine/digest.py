@@ -63,7 +63,7 @@ def digest_of_dict(value: dict[str, Any]) -> bytes:
 
 def digest_of_value(value: Value) -> bytes:
     """By class and by the fields that make its content, in order."""
-    fields = [digest(getattr(value, name)) for name in value.content or value.__struct_fields__]
+    fields = [digest(getattr(value, name)) for name in value.__struct_fields__ if name not in value.labels]
     kind = digest_of_class(type(value).__module__, type(value).__qualname__)
     return _blake(b"v" + kind + b"".join(fields), digest_size=SIZE).digest()
 

@@ -329,7 +329,7 @@ class Flights:
     # -- values
 
     def arguments(self, call: Call, context: Context) -> dict[str, Any]:
-        arguments = dict(zip(call.shape.names, call.values, strict=True))
+        arguments = {n: own(v) for n, v in zip(call.shape.names, call.values, strict=True)}
         if call.declared.context:
             arguments[call.declared.context] = context
         return arguments
@@ -428,6 +428,15 @@ def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> t
             return next(found, (False, value))
         case _:
             return True, value
+
+
+def own(value: Any) -> Any:
+    """A list or object of the node's own, so that it cannot change what the cache holds."""
+    if type(value) is list:
+        return [own(item) for item in value]
+    if type(value) is dict:
+        return {key: own(item) for key, item in value.items()}
+    return value
 
 
 def out_of_memory(error: BaseException) -> bool:

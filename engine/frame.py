@@ -8,10 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from engine import ports
 from engine.cache import Cached
 from engine.codecs import decode, encode
 from engine.digest import digest, digest_of_list
-from engine.errors import BadInput, Cancelled, NodeFailed, Parked, Problem, TesseraError
+from engine.errors import BadInput, Cancelled, NodeFailed, Parked, Problem, TesseraError, shown
 from engine.events import Question
 from engine.flights import ASKING, CANCELLED, SKIPPED, Call, Result, Stop, explain
 from engine.node import Declared
@@ -131,6 +134,9 @@ class Frame:
                 digests.append(got[1])
             else:
                 values.append(None)
+        if step.checks and (refused := out_of_limits(step, values)) is not None:
+            run.settle(self, index, Stop("failed", refused))
+            return
         declared = shape.entry.declared
         assert declared is not None
         if step.maps or shape.spec.steers or shape.spec.asks or shape.spec.kind != "pure":
@@ -333,6 +339,21 @@ def value_of_result(result: Result | None) -> None:
         if result.state == "cancelled":
             raise Cancelled
         raise Stopped(result)
+
+
+def out_of_limits(step: PlanStep, values: Sequence[Any]) -> Problem | None:
+    """What is wrong with a value that came along a wire, if anything."""
+    for index in step.checks:
+        port = step.shape.spec.inputs[index]
+        for value in values[index] if index in step.maps else [values[index]]:
+            try:
+                ports.convert(value, port.type)
+            except msgspec.ValidationError:
+                want = ports.words(port.type)
+                return Problem(
+                    "bad_value", step.id, port.name, shown(value), want, "Look at the step that gives it."
+                )
+    return None
 
 
 def widened(value: Any) -> Any:

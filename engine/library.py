@@ -121,8 +121,10 @@ class Library:
 
         if not (entries := await self._db.read(versions)):
             raise missing(name, None)
-        return [facts(entry) | {"bytes": len(entry.document or b""), "deleted": entry.document is None}
-                for entry in entries]
+        return [
+            facts(entry) | {"bytes": len(entry.document or b""), "deleted": entry.document is None}
+            for entry in entries
+        ]
 
     def _current(self, db: Reading, name: str, owner: str) -> Entry | None:
         """The owner's own if there is one and it was not deleted, else the shipped one."""

@@ -298,8 +298,8 @@ def estimate(file: ModelFile, about: Loader, dtype: str) -> int:
     for tensors in found:
         for name, tensor in tensors.items():
             if file.layout == "diffusers" or name.startswith(about.prefix):
-                start, end = tensor["data_offsets"]
-                numbers += (end - start) // WIDTH.get(tensor["dtype"], 1)
+                start, end = tensor.data_offsets
+                numbers += (end - start) // WIDTH.get(tensor.dtype, 1)
     return numbers * BYTES[dtype]
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import os
 import re
-import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -56,6 +54,14 @@ class ModelFile(Struct, frozen=True):
     bytes: int
     source: str
     """Where it was found, in words without a path."""
+
+
+class Tensor(Struct, frozen=True):
+    """One entry of a safetensors header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
 
 
 class Known(Struct, frozen=True):
@@ -328,21 +334,20 @@ def unsafe(name: str) -> UnsafeModel:
     )
 
 
-def header(path: Path) -> dict[str, Any]:
+def header(path: Path) -> dict[str, Tensor]:
     """Names, types and shapes of the tensors in a safetensors file; its weights are not read."""
     with path.open("rb") as stream:
         start = stream.read(8)
-        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= size <= min(HEADER_LIMIT, path.stat().st_size - 8):
-            raise UnsafeModel(f"{path.name} is not a safetensors file.", remedy="Get the file again.")
+        size = int.from_bytes(start, "little")
         try:
-            found = json.loads(stream.read(size))
+            if len(start) < 8 or size > min(HEADER_LIMIT, path.stat().st_size - 8):
+                raise ValueError("no header")
+            found = msgspec.json.decode(stream.read(size), type=dict[str, msgspec.Raw])
+            found.pop("__metadata__", None)
+            return {name: msgspec.json.decode(entry, type=Tensor) for name, entry in found.items()}
         except ValueError:
-            raise UnsafeModel(
-                f"{path.name} is not a safetensors file.", remedy="Get the file again."
-            ) from None
-    found.pop("__metadata__", None)
-    return dict(found)
+            text = f"{path.name} is not a safetensors file."
+            raise UnsafeModel(text, remedy="Get the file again.") from None
 
 
 def weights_of(folder: Path) -> list[Path]:

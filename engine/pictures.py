@@ -138,11 +138,11 @@ def too_large(got: str) -> BadInput:
 
 def in_srgb(file: Opened) -> Opened:
     """The file through its colour profile, if it has one that says anything but sRGB."""
-    from PIL import ImageCms
-
     data = file.info.get("icc_profile")
     if not data or file.mode not in ("L", "RGB", "RGBA", "CMYK"):
         return file
+    from PIL import ImageCms
+
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         if "srgb" in ImageCms.getProfileDescription(profile).lower():

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct
 
 from engine.digest import digest, key_prefix
 from engine.errors import Problem
-from engine.ports import ARTIFACT, Class, Either, ListOf, Piece, PortType
+from engine.ports import ARTIFACT, Class, Either, ListOf, Piece, PortType, Scalar
 from engine.registry import Entry
 from engine.wires import Fit
 
@@ -61,7 +61,7 @@ class Shape:
 
     __slots__ = (
         *("artifacts", "defaults", "eager", "eager_names", "entry"),
-        *("inputs", "names", "outputs", "single", "spec"),
+        *("inputs", "limited", "names", "outputs", "single", "spec"),
     )
 
     def __init__(self, entry: Entry) -> None:
@@ -76,6 +76,7 @@ class Shape:
         self.defaults = {
             p.name: Const(p.default, digest(p.default)) for p in self.spec.inputs if p.default is not UNSET
         }
+        self.limited = frozenset(i for i, p in enumerate(self.spec.inputs) if has_limits(p.type))
         self.artifacts = frozenset(p.name for p in self.spec.inputs if holds_artifact(p.type))
 
     def names_single(self) -> bool:
@@ -100,6 +101,8 @@ class PlanStep(Struct):
     """Steps that must be done before this one starts."""
     types: tuple[PortType, ...]
     """Of the outputs, with variables filled in."""
+    checks: tuple[int, ...] = ()
+    """Wired inputs with limits: a type fits a wire before the run, a value only during it."""
 
 
 class Plan(Struct):
@@ -124,5 +127,18 @@ def holds_artifact(t: PortType) -> bool:
             return holds_artifact(item)
         case Either(options=options):
             return any(holds_artifact(o) for o in options)
+        case _:
+            return False
+
+
+def has_limits(t: PortType) -> bool:
+    """Whether some values of the Python type are not values of the port type."""
+    match t:
+        case Scalar():
+            return t != Scalar(t.name)
+        case ListOf(item=item):
+            return has_limits(item)
+        case Either(options=options):
+            return any(has_limits(o) for o in options)
         case _:
             return False

@@ -130,7 +130,9 @@ class Desk:
                     older, _ = await self.library.get(name, owner, version["version"])
                     return pin, read(older)
             remedy = "Save the workflow again to use the present version."
-            raise Invalid([Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)])
+            raise Invalid(
+                [Problem("changed_workflow", got=name, want=f"the version {pin[:12]}…", remedy=remedy)]
+            )
         return digest, read(document)
 
     async def files(

@@ -29,8 +29,8 @@ COLUMNS = ("id", "owner", "created", *CHANGING)
 LIGHT = f"SELECT {', '.join(COLUMNS)}, asked, found, x'' FROM jobs"
 """Without the document, which may be large."""
 FULL = f"SELECT {', '.join(COLUMNS)}, asked, found, document FROM jobs JOIN documents USING (digest)"
-INSERT = f"""INSERT INTO jobs ({', '.join(COLUMNS)}, asked, found, digest, key, fingerprint)
-    VALUES ({', '.join('?' for _ in COLUMNS)}, ?, ?, ?, ?, ?)"""
+INSERT = f"""INSERT INTO jobs ({", ".join(COLUMNS)}, asked, found, digest, key, fingerprint)
+    VALUES ({", ".join("?" for _ in COLUMNS)}, ?, ?, ?, ?, ?)"""
 UPDATE = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in CHANGING)}, lease = ?, found = ? WHERE id = ?"
 NEXT_OWNER = """WITH RECURSIVE
     top (priority) AS (SELECT max(priority) FROM jobs INDEXED BY jobs_queued WHERE state = 'queued'),

@@ -255,12 +255,12 @@ class Shelf:
         self.bytes = int(self._writer.execute("SELECT total(bytes) FROM calls").fetchone()[0])
 
     def _store(self, batch: list[Waiting], broken: list[bytes], used: list[bytes]) -> None:
+        remove(self._writer, self.blobs, broken)  # first, for it deletes blobs that the batch may put anew
         now = time.time()
         refs: list[tuple[bytes, str, str]] = []
         rows = [row for call in batch if (row := self._row(call, now, refs)) is not None]
         past = {(call.node, call.step): call.past for call in batch}
         lines = ((*place, p.version, p.epoch, _pack(p.inputs), now) for place, p in past.items())
-        remove(self._writer, self.blobs, broken)
         with transaction(self._writer) as db:
             db.executemany("UPDATE calls SET used = ? WHERE key = ?", [(now, key) for key in used])
             db.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)", rows)

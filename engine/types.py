@@ -31,8 +31,8 @@ class Value(Struct, frozen=True, eq=False):
     value has a digest, can be cached, and can be sent to another process. Arrays become read-only on a wire.
     """
 
-    content: ClassVar[tuple[str, ...]] = ()
-    """The fields that make two values interchangeable; empty means all of them."""
+    labels: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only say how the value is called: two values that differ in these alone are interchangeable."""
 
 
 class Image(Value, frozen=True, eq=False):
@@ -78,7 +78,7 @@ class Conditioning(Value, frozen=True, eq=False):
 class Model(Value, frozen=True, eq=False):
     """A reference to weights: what they are by content, never the weights or a path."""
 
-    content = ("family", "sha256", "dtype", "loras")
+    labels = frozenset({"name", "bytes"})
 
     name: str
     family: str
@@ -112,7 +112,7 @@ class Vae(Model, frozen=True, eq=False):
 class Artifact(Value, frozen=True, eq=False):
     """Bytes kept by the engine: an upload, or something a node saved. Known by content."""
 
-    content = ("sha256", "mime")
+    labels = frozenset({"name", "bytes", "width", "height"})
 
     sha256: str
     mime: str
@@ -163,9 +163,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1, extra_json_schema=ui("slider", step
 Prompt = Annotated[
     str, Meta(max_length=20_000, description="What to draw, in words.", extra_json_schema=ui("text"))
 ]
-Pixels = Annotated[
-    int, Meta(ge=16, le=16_384, multiple_of=8, description="A width or height, in pixels.")
-]
+Pixels = Annotated[int, Meta(ge=16, le=16_384, multiple_of=8, description="A width or height, in pixels.")]
 Quality = Annotated[int, Meta(ge=1, le=100, description="Quality of lossy formats: 100 is best and largest.")]
 ModelName = Annotated[
     str,

@@ -48,16 +48,14 @@ async def repeat(body: Callable[[T, int], Awaitable[T]], start: T, times: Times 
 async def each(body: Callable[[A], Awaitable[B]], items: list[A]) -> list[B]:
     """Run a group once for each item of a list, as many at once as the machine allows.
 
-    The results stand in the order of the items. If one fails, the others are stopped.
+    The results stand in the order of the items. If one fails, so does this step, but only once the others are
+    done: they are kept, and the next run goes on from there.
     """
-    tasks = [asyncio.ensure_future(body(item)) for item in items]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    results = await asyncio.gather(*(body(item) for item in items), return_exceptions=True)
+    stopped = [result for result in results if isinstance(result, BaseException)]
+    for error in sorted(stopped, key=lambda e: not isinstance(e, Exception)):  # what failed before what waits
+        raise error
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 @node(category="flow", id="while")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import aiohttp
 from aiohttp import BodyPartReader, hdrs, web
+from msgspec.structs import replace
 
 from engine.artifacts import SIZES
 from engine.errors import Invalid, Problem, TooLarge, Unsupported, shown
@@ -19,6 +20,7 @@ from web.route import BROKEN, Param, Route, answer, engine, matches, owner, quot
 from web.views import FileView
 
 INLINE = re.compile(r"image/(png|jpeg|webp|gif|avif)|audio/[\w.+-]+|video/[\w.+-]+")
+THUMBNAIL = "image/webp"
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CHUNK = 256 * 1024
 UPLOADS_AT_ONCE = 2  # each is held in memory until it is kept
@@ -47,6 +49,8 @@ async def download(request: web.Request) -> web.StreamResponse:
         request.match_info["id"], size=size, owner=owner(request)
     )
     etag = f"{artifact.sha256}-{size}" if size else artifact.sha256
+    if size:
+        artifact = replace(artifact, mime=THUMBNAIL, name="")
     headers = headers_of(artifact, etag, save="download" in request.query)
     if matches(request, etag):
         return web.Response(status=304, headers=headers)
@@ -77,7 +81,7 @@ async def received(request: web.Request, limit: int) -> tuple[bytes, str]:
 async def from_form(request: web.Request, limit: int) -> tuple[bytes, str]:
     async for part in await request.multipart():
         if isinstance(part, BodyPartReader) and part.name == "file":
-            return await capped(part, limit), part.filename or ""
+            return await capped(part, limit), unquote(part.filename or "")
     raise Invalid([Problem("no_file", input="file", want="a form with a field named `file`")])
 
 

@@ -31,20 +31,20 @@ class Health(Struct):
 
 async def health(request: web.Request) -> web.StreamResponse:
     """Say that the server answers, worker or not."""
-    info = engine(request).info()
-    state = {name: str(info.get(name, {}).get("state", "")) for name in ("worker", "queue")}
-    return answer(Health("ok", str(info.get("version", "")), **state))
+    info = await engine(request).info()
+    queue = "paused" if info["queue"]["paused"] else "running"
+    return answer(Health("ok", info["version"], info["worker"]["state"], queue))
 
 
 async def info(request: web.Request) -> web.StreamResponse:
     """Tell versions, devices, the worker, the queue and the room on the disk."""
-    return answer(engine(request).info())
+    return answer(await engine(request).info())
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Count everything, for Prometheus."""
     found = request.app[METRICS]
-    found.look(engine(request).info(), clients=len(request.app[CLIENTS]))
+    found.look((await engine(request).info())["queue"], clients=len(request.app[CLIENTS]))
     return web.Response(body=generate_latest(found.registry), headers={"Content-Type": TEXT})
 
 
@@ -84,18 +84,17 @@ class Metrics:
         if event.kind == "job.state" and event.data.get("state") in FINAL:
             self.finished.labels(event.data["state"]).inc()
         if event.kind == "steps":
-            self.count_steps(event.data)
+            self.count_steps(event.data.get("steps", {}))
 
-    def count_steps(self, data: dict[str, Any]) -> None:
-        for report in data.values():
-            if isinstance(report, dict) and report.get("state") == "done" and report.get("cache"):
+    def count_steps(self, reports: dict[str, dict[str, Any]]) -> None:
+        for report in reports.values():
+            if report.get("state") == "done" and report.get("cache"):
                 self.steps.labels(report["cache"]).inc()
 
-    def look(self, info: dict[str, Any], *, clients: int) -> None:
+    def look(self, queue: dict[str, Any], *, clients: int) -> None:
         """Take the figures that are read, not counted."""
-        counts = info.get("queue", {}).get("counts", {})
         for state in JOB_STATES:
-            self.jobs.labels(state).set(counts.get(state, 0))
+            self.jobs.labels(state).set(queue[state])
         self.clients.set(clients)
 
 

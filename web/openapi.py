@@ -63,18 +63,19 @@ def operation(route: Route) -> Schema:
 
 def app_operation(name: str, app: Schema) -> Schema:
     """A saved workflow as a function: its named inputs in, the run with its named outputs out."""
-    outputs = {"type": "object", "properties": app.get("outputs", {})}
+    given = {output: {"description": words} for output, words in app["outputs"].items()}
+    outputs = {"type": "object", "properties": given}
     run = {"allOf": [schema_of(Submitted), {"properties": {"outputs": outputs}}]}
     inputs = {
         "type": "object",
-        "properties": app.get("inputs", {}),
-        "required": list(app.get("required", ())),
+        "properties": app["inputs"],
+        "required": app["required"],
         "additionalProperties": False,
     }
     return {
         "operationId": f"app_{name}",
         "tags": ["apps"],
-        "summary": app.get("title") or name,
+        "summary": app["title"] or name,
         "parameters": [parameter(WAIT)],
         "requestBody": {"content": {"application/json": {"schema": inputs}}},
         "responses": {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from engine.errors import Invalid, Problem, shown
 from engine.events import FINAL, JOB_STATES, Event, Job, Request
+from engine.verify import Verdict
 from web import views
 from web.problems import Handler
 from web.route import (
@@ -208,7 +209,7 @@ ROUTES = (
     steering("retry", retry),
     steering("hold", hold),
     steering("release", release),
-    Route("POST", "/api/runs/{id}/verify", verify, "runs", answer=dict[str, Any]),
+    Route("POST", "/api/runs/{id}/verify", verify, "runs", answer=Verdict),
     Route("POST", "/api/runs/{id}/answers/{call:.+}", choose, "runs", answer=Run, body=Choice),
     Route("GET", "/api/runs/{id}/events", events, "runs", media="text/event-stream", params=AFTER),
 )

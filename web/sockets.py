@@ -67,9 +67,11 @@ class Outbox:
         if self.behind:
             self._news.set()
             return
-        key, size = key_of(item), size_of(item)
-        _, known = self._items.get(key, (item, 0))
-        full = key not in self._items and len(self._items) >= QUEUE_ITEMS
+        key = key_of(item)
+        older, known = self._items.get(key, (None, 0))
+        item = merged(older, item)
+        size = size_of(item)
+        full = older is None and len(self._items) >= QUEUE_ITEMS
         if full or self._bytes + size - known > QUEUE_BYTES:
             if stored(item):
                 self.fall_behind()
@@ -247,21 +249,29 @@ def frame(preview: Preview) -> bytes:
 
 def stored(item: Item) -> bool:
     """Whether the log has it."""
-    return isinstance(item, Event) and item.kind not in PASSING
+    return isinstance(item, Event) and item.seq > 0 and item.kind not in PASSING
+
+
+def merged(older: Item | None, item: Item) -> Item:
+    """The newer of two, with how far the steps are that only the older one names."""
+    if isinstance(older, Event) and isinstance(item, Event) and item.kind == "progress":
+        steps = {**older.data["steps"], **item.data["steps"]}
+        return msgspec.structs.replace(item, data={**item.data, "steps": steps})
+    return item
 
 
 def key_of(item: Item) -> object:
-    """What an item replaces: the older progress or preview of its step. A stored event replaces nothing."""
+    """What an item replaces: its run's older progress, its step's older preview; a stored event nothing."""
     if isinstance(item, Preview):
         return ("preview", item.job, item.step)
-    return item.seq if stored(item) else (item.kind, item.job, item.data.get("step"))
+    return item.seq if stored(item) else (item.kind, item.job)
 
 
 def size_of(item: Item) -> int:
     """About how many bytes it keeps in memory."""
     if isinstance(item, Preview):
         return len(item.data) + 200
-    return 200 + (len(encoded(item)) if stored(item) else 200)
+    return 200 + len(encoded(item))
 
 
 AFTER = Param("after", "Replay the log after this sequence number; left out, only what is new.", "integer")

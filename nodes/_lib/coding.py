@@ -27,7 +27,8 @@ def decode(vae: Any, latent: Latent, thrift: int = 0) -> Array:
 
 def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) -> Array:
     """Channels × height/factor × width/factor of pixels in 0..1: the mean, or a sample drawn by seed."""
-    picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].to(vae.device, vae.dtype)
+    rows = np.array(pixels)[None].transpose(0, 3, 1, 2)  # torch's kernels, and so its bits, follow the strides
+    picture = torch.from_numpy(rows).to(vae.device, vae.dtype)
     with torch.no_grad():
         spread = tiled(vae, thrift).encode(picture * 2 - 1).latent_dist
     cells = spread.mean if seed is None else spread.sample(torch.Generator("cpu").manual_seed(seed))

@@ -111,17 +111,13 @@ def of_folder(file: ModelFile) -> Family:
 def of_file(file: ModelFile) -> Family:
     tensors = header(file.path)
     for row in FAMILIES.values():
-        if all(shape(tensors, name) == wanted for name, wanted in row.signature.items()):
+        if all(name in tensors and tensors[name].shape == shape for name, shape in row.signature.items()):
             return row
     raise Unsupported(
         f"Model {file.name!r} has {len(tensors)} tensors in a layout that is not known, starting with "
         f"{next(iter(sorted(tensors)), 'none')!r}.",
         remedy=f"Use a whole checkpoint of: {titles()}.",
     )
-
-
-def shape(tensors: dict[str, Any], name: str) -> tuple[int, ...]:
-    return tuple(tensors.get(name, {}).get("shape", ()))
 
 
 def titles() -> str:

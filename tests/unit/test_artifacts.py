@@ -69,7 +69,9 @@ def test_what_was_never_kept_is_not_found(folder: Folder) -> None:
     folder.delete("0" * 64)
 
 
-@pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "\n", "/" * 64])
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "\n", "/" * 64]
+)
 def test_no_name_but_a_digest_leads_anywhere(folder: Folder, name: str) -> None:
     for ask in (folder.path, folder.get, folder.has, folder.delete):
         with pytest.raises(NotFound):
@@ -125,7 +127,8 @@ folder.put(b"x" * 900)
 try:
     folder.put(b"x" * 5000)
 except DiskFull as error:
-    print(folder.size(), len(list((folder.root / "tmp").iterdir())), error.remedy != "", {str(tmp_path)!r} in str(error))
+    left = len(list((folder.root / "tmp").iterdir()))
+    print(folder.size(), left, error.remedy != "", {str(tmp_path)!r} in str(error))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["900", "0", "True", "False"]

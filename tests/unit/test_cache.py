@@ -33,7 +33,14 @@ def cached(*values: Any) -> Cached:
 
 
 def remember(cache: Cache, key: bytes, *values: Any, **more: Any) -> None:
-    told = {"node": "add", "version": 1, "step": "s", "epoch": "cpu", "inputs": {}, "seconds": 1.0}
+    told: dict[str, Any] = {
+        "node": "add",
+        "version": 1,
+        "step": "s",
+        "epoch": "cpu",
+        "inputs": {},
+        "seconds": 1.0,
+    }
     cache.keep(key, cached(*values), **(told | more))
 
 
@@ -138,8 +145,9 @@ from pathlib import Path
 from engine.cache import Cache, Cached
 from engine.digest import digest
 cache = Cache(Path({str(tmp_path)!r}), {{}}, 10**6, 10**8)
+more = dict(node="n", version=1, step="s", epoch="", inputs={{}}, seconds=0)
 for n in range(500):
-    cache.keep(b"%d" % n, Cached((n,), (digest(n),)), node="n", version=1, step="s", epoch="", inputs={{}}, seconds=0)
+    cache.keep(b"%d" % n, Cached((n,), (digest(n),)), **more)
 cache.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -179,7 +187,9 @@ def test_several_threads_may_fetch_while_one_keeps(opened: Open) -> None:
     assert [cache.fetch(b"%d" % n) for n in range(400)] == [cached(n) for n in range(400)]
 
 
-def test_a_value_outside_the_closed_list_stays_in_memory_only(opened: Open, tmp_path: Path, said: list[str]) -> None:
+def test_a_value_outside_the_closed_list_stays_in_memory_only(
+    opened: Open, tmp_path: Path, said: list[str]
+) -> None:
     cache = opened()
     cache.keep(
         b"k", Cached(({1, 2},), (b"d",)), node="odd", version=1, step="s", epoch="", inputs={}, seconds=1.0
@@ -306,7 +316,8 @@ said = []
 cache = Cache(Path({str(tmp_path)!r}), {{}}, 10**8, 10**9, said.append)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 def keep(n, value):
-    cache.keep(b"%d" % n, Cached((value,), (digest(value),)), node="n", version=1, step=str(n), epoch="", inputs={{}}, seconds=0)
+    more = dict(node="n", version=1, step=str(n), epoch="", inputs={{}}, seconds=0)
+    cache.keep(b"%d" % n, Cached((value,), (digest(value),)), **more)
 for n in range(400):
     keep(n, str(n) * 1000)
     if n % 100 == 99:
@@ -321,7 +332,9 @@ print(len(said), said[0])
     assert done.stdout.startswith("1 Results are kept in memory only for a while: the disk is full")
 
 
-def test_a_folder_that_cannot_be_made_leaves_the_memory(opened: Open, tmp_path: Path, said: list[str]) -> None:
+def test_a_folder_that_cannot_be_made_leaves_the_memory(
+    opened: Open, tmp_path: Path, said: list[str]
+) -> None:
     (tmp_path / "file").write_bytes(b"in the way")
     cache = opened(tmp_path / "file")
     remember(cache, b"k", 1)
@@ -333,7 +346,9 @@ def test_a_folder_that_cannot_be_made_leaves_the_memory(opened: Open, tmp_path: 
 # -- limits
 
 
-def test_over_the_limit_what_is_cheap_to_compute_for_its_size_goes_first(opened: Open, tmp_path: Path) -> None:
+def test_over_the_limit_what_is_cheap_to_compute_for_its_size_goes_first(
+    opened: Open, tmp_path: Path
+) -> None:
     cache = opened(disk=100_000)
     remember(cache, b"dear", "d" * 20_000, seconds=60.0)
     remember(cache, b"small", 1.0, seconds=0.01)
@@ -390,12 +405,14 @@ def test_deleting_an_artifact_forgets_what_was_made_from_it_or_gives_it(opened: 
     assert rows(tmp_path) == [b"other"]
 
 
-def test_an_artifact_is_forgotten_from_another_process_and_after_a_restart(opened: Open, tmp_path: Path) -> None:
+def test_an_artifact_is_forgotten_from_another_process_and_after_a_restart(
+    opened: Open, tmp_path: Path
+) -> None:
     cache = opened()
     remember(cache, b"from", 1, artifacts=("a" * 64,))
     cache.close()
-    code = f"from pathlib import Path; from engine.cache import forget_artifact; forget_artifact(Path({str(tmp_path)!r}), 'a' * 64)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys, pathlib, engine.cache as c; c.forget_artifact(pathlib.Path(sys.argv[1]), 'a' * 64)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     assert opened().fetch(b"from") is None
 
 
@@ -423,7 +440,9 @@ def changed(*names: str) -> dict[str, bytes]:
     return {name: digest(name + "!") if name in names else value for name, value in INPUTS.items()}
 
 
-def ran(cache: Cache, step: str = "s", inputs: dict[str, bytes] = INPUTS, version: int = 1, epoch: str = "cpu") -> None:
+def ran(
+    cache: Cache, step: str = "s", inputs: dict[str, bytes] = INPUTS, version: int = 1, epoch: str = "cpu"
+) -> None:
     remember(cache, os.urandom(16), 1, node="sample", step=step, inputs=inputs, version=version, epoch=epoch)
 
 

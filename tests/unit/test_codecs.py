@@ -6,14 +6,15 @@ import io
 import struct
 import subprocess
 import sys
-from typing import Any
+import zlib
+from contextlib import suppress
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays_of
 from PIL import Image as pil
 from PIL import ImageCms
 
@@ -65,7 +66,9 @@ def assert_same(a: Any, b: Any) -> None:
         assert a == b
 
 
-values = st.one_of(plain, arrays, st.builds(Nest, st.lists(plain | arrays, max_size=3), st.tuples(plain, arrays)))
+values = st.one_of(
+    plain, arrays, st.builds(Nest, st.lists(plain | arrays, max_size=3), st.tuples(plain, arrays))
+)
 
 
 @given(values)
@@ -112,7 +115,8 @@ def test_a_picture_that_a_png_cannot_hold_comes_back_as_well(pixels: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "value", [{1}, object(), 1j, {1: 2}, np.array([object()]), np.ma.masked_array([1], [1]), lambda: 0, ValueError]
+    "value",
+    [{1}, object(), 1j, {1: 2}, np.array([object()]), np.ma.masked_array([1], [True]), lambda: 0, ValueError],
 )
 def test_anything_else_is_refused_with_a_remedy(value: Any) -> None:
     with pytest.raises(TypeError, match="has no encoding"):
@@ -133,13 +137,11 @@ SAMPLE = encode([1, "a", (2.5,), {"k": np.arange(8, dtype=np.float32)}, Model("m
 def test_a_changed_byte_gives_a_value_or_a_clear_error(at: int, change: int) -> None:
     data = bytearray(SAMPLE)
     data[at] ^= change
-    try:
+    with suppress(Damaged, NotFound):
         decode(bytes(data), CLASSES)
-    except (Damaged, NotFound):
-        pass
 
 
-@given(st.binary(max_size=80) | st.integers(0, len(SAMPLE)).map(lambda n: SAMPLE[:n] if n < len(SAMPLE) else b""))
+@given(st.binary(max_size=80) | st.integers(0, len(SAMPLE) - 1).map(lambda n: SAMPLE[:n]))
 def test_bytes_that_are_no_whole_value_are_damaged(data: bytes) -> None:
     with pytest.raises(Damaged):
         decode(data, CLASSES)
@@ -197,9 +199,12 @@ def test_a_picture_goes_to_a_file_and_comes_back(format: Any) -> None:
 def test_metadata_is_readable_in_every_format_and_leaves_out_what_does_not_fit() -> None:
     image = Image(np.zeros((8, 8, 3), np.uint8))
     told = {"prompt": "ein Kreis ☃", "workflow": "x" * 80_000}
-    assert pil.open(io.BytesIO(picture_bytes(image, "png", metadata=told))).info["workflow"] == told["workflow"]
-    for format in ("jpeg", "webp"):
-        found = pil.open(io.BytesIO(picture_bytes(image, format, metadata=told))).getexif()  # type: ignore[arg-type]  # each is one of the literals
+    assert (
+        pil.open(io.BytesIO(picture_bytes(image, "png", metadata=told))).info["workflow"] == told["workflow"]
+    )
+    formats: list[Literal["jpeg", "webp"]] = ["jpeg", "webp"]
+    for format in formats:
+        found = pil.open(io.BytesIO(picture_bytes(image, format, metadata=told))).getexif()
         assert msgspec.json.decode(found[0x010E]) == {"prompt": "ein Kreis ☃"}
 
 
@@ -258,12 +263,15 @@ def test_every_kind_of_pixel_is_read(mode: str) -> None:
     data = saved(pil.new(mode, (3, 2)), "tiff" if mode in ("CMYK", "F") else "png")
     pixels = picture(data).pixels
     dtype, channels = MODES[mode]
-    assert (pixels.dtype, pixels.shape) == (dtype, (2, 3, channels))
+    assert pixels.dtype == dtype
+    assert pixels.shape == (2, 3, channels)
 
 
 def test_sixteen_bits_stay_finer_than_eight() -> None:
     levels = np.array([[0, 1, 32768, 65535]], np.uint16)
-    assert np.allclose(picture(saved(pil.fromarray(levels), "png")).pixels[0, :, 0], levels / 65535, atol=1e-7)
+    assert np.allclose(
+        picture(saved(pil.fromarray(levels), "png")).pixels[0, :, 0], levels / 65535, atol=1e-7
+    )
 
 
 def test_a_palette_with_a_clear_colour_keeps_its_alpha() -> None:
@@ -275,7 +283,7 @@ def bomb() -> bytes:
     """A PNG of 20,000 × 20,000 pixels by its header."""
     data = bytearray(saved(pil.new("L", (1, 1)), "png"))
     data[16:24] = struct.pack(">II", 20_000, 20_000)
-    data[29:33] = struct.pack(">I", __import__("zlib").crc32(data[12:29]))
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     return bytes(data)
 
 
@@ -332,14 +340,19 @@ def test_a_file_is_typed_by_its_content(mime: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"<!doctype html><script>alert(1)</script>", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"{not json", b"12"],
+    [
+        b"<!doctype html><script>alert(1)</script>",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"{not json",
+        b"12",
+    ],
 )
 def test_pages_and_drawings_are_plain_text(data: bytes) -> None:
     assert sniff(data) == "text/plain"
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK\x03\x04", b"\x7fELF\x02", b"\xff\xfe<\0h\0", b"\0\0\0\x18ftypavif" + bytes(9), b"BM text"[:2] + b"\0"]
+    "data", [b"", b"PK\x03\x04", b"\x7fELF\x02", b"\xff\xfe<\0h\0", b"\0\0\0\x18ftypavif" + bytes(9), b"BM\0"]
 )
 def test_what_is_on_no_list_is_unknown(data: bytes) -> None:
     assert sniff(data) == "application/octet-stream"
@@ -350,7 +363,9 @@ def test_the_size_of_a_picture_is_read_from_its_header(mime: str) -> None:
     assert dimensions(KINDS[mime]) == (3, 2)
 
 
-@pytest.mark.parametrize("options", [{"lossless": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"lossless": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}], ids=str
+)
 def test_every_flavour_of_webp_tells_its_size(options: dict[str, Any]) -> None:
     assert dimensions(saved(pil.new("RGBA", (300, 2)), "webp", **options)) == (300, 2)
 
@@ -364,5 +379,8 @@ def test_sniffing_and_measuring_never_fail(mime: str, at: int, junk: bytes) -> N
 
 
 def test_the_server_can_ask_without_loading_pillow_or_numpy() -> None:
-    code = "import sys, engine.codecs; engine.codecs.sniff(b'x'); print({'numpy', 'PIL', 'torch'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    code = (
+        "import sys, engine.codecs as c; c.sniff(b'x'); print({'numpy', 'PIL', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.context import Answer
-from engine.errors import BadInput, Cancelled
+from engine.errors import BadInput, Cancelled, Parked
 from engine.types import MAX_SEED, Image, Value
 from nodes import flow
 
@@ -70,22 +70,27 @@ async def add_one(item: int) -> int:
 
 
 @pytest.mark.parametrize("failure", [BadInput("x"), Cancelled()], ids=["an error", "a cancel"])
-async def test_when_one_item_fails_the_others_are_stopped_first(failure: BaseException) -> None:
-    stopped: list[int] = []
+async def test_when_one_item_fails_the_others_are_finished_first(failure: BaseException) -> None:
+    finished: list[int] = []
 
     async def body(item: int) -> int:
         if item == 0:
-            await asyncio.sleep(0)
             raise failure
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.append(item)
+        await asyncio.sleep(0)
+        finished.append(item)
         return item
 
     with pytest.raises(type(failure)):
         await flow.each(body, [1, 0, 2])
-    assert sorted(stopped) == [1, 2]
+    assert sorted(finished) == [1, 2]
+
+
+async def test_an_item_that_failed_is_said_before_one_that_waits_for_a_person() -> None:
+    async def body(item: int) -> int:
+        raise BadInput("x") if item else Parked()
+
+    with pytest.raises(BadInput):
+        await flow.each(body, [0, 1])
 
 
 async def test_cancelling_each_stops_all_of_its_items() -> None:

@@ -184,7 +184,7 @@ def test_thrift_decodes_in_tiles_and_samples_halves_without_changing_the_picture
 
     loaded = load_model("tiny")
     words = encode_text(loaded.text_encoder, "a red circle")
-    canvas = empty_latent(loaded.denoiser, 64, 64)
+    canvas = empty_latent(loaded.denoiser, 32, 32)
     rich = sample(loaded.denoiser, words, canvas, steps=2).latent
     thrifty = sample(loaded.denoiser, words, canvas, steps=2, ctx=Context(thrift=1)).latent
     np.testing.assert_allclose(rich.samples, thrifty.samples, atol=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,14 +74,15 @@ class Site:
         return found
 
     async def raw(self, data: bytes) -> bytes:
-        """Send bytes as they are on a connection of their own; everything that comes back."""
+        """Send bytes as they are on a connection of their own; the answer, as it is."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(data)
             await writer.drain()
-            writer.write_eof()
             async with asyncio.timeout(20):
-                return await reader.read()
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+                return head + await (reader.readexactly(int(length[1])) if length else reader.read())
         finally:
             writer.close()
 

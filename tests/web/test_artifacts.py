@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from engine.types import Artifact
 from tests.web.site import Answer, Site, png, serving
-from web.artifacts import part, tidy
+from web.artifacts import headers_of, part, tidy
 
 PNG = {"Content-Type": "image/png"}
 
@@ -58,14 +59,16 @@ async def test_a_file_is_served_with_headers_that_let_it_be_cached_and_nothing_e
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(png())), b"")
 
 
-async def test_pages_and_drawings_are_never_shown_inline(site: Site) -> None:
+async def test_pages_and_drawings_are_not_kept(site: Site) -> None:
     for text in (b"<!doctype html><script>alert(1)</script>", b'<svg xmlns="http://www.w3.org/2000/svg"/>'):
-        answer = await kept(site, text)
-        if answer.status == 415:
-            continue
-        served = await site.get(answer.json["url"])
-        assert served.headers["Content-Disposition"].startswith("attachment")
-        assert served.headers["Content-Security-Policy"].startswith("sandbox")
+        answer = await kept(site, text, "image/png")
+        assert (answer.status, answer.codes) == (415, ["unsupported_type"])
+
+
+@pytest.mark.parametrize("mime", ["image/svg+xml", "text/html", "application/pdf", "text/plain", ""])
+def test_only_pictures_sound_and_video_are_shown_inline(mime: str) -> None:
+    headers = headers_of(Artifact("0" * 64, mime, 1, 'a"b\r\n.svg'), "e", save=False)
+    assert headers["Content-Disposition"] == "attachment; filename*=UTF-8''a%22b%0D%0A.svg"
 
 
 async def test_ranges_give_exactly_the_bytes_asked_for(site: Site) -> None:

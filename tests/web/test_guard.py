@@ -107,7 +107,8 @@ async def test_a_browser_trades_the_token_for_a_cookie_that_scripts_cannot_read(
                 assert home.status == 200
             async with plain.ws_connect(site.url + "/ws", headers=value) as socket:
                 assert (await socket.receive_json())["kind"] == "hello"
-        assert 'tessera_session=""' in (await site.ask("DELETE", "/api/session")).headers["Set-Cookie"]
+        gone = await site.ask("DELETE", "/api/session", headers=value)
+        assert 'tessera_session=""' in gone.headers["Set-Cookie"]
 
 
 async def test_pages_of_this_server_may_ask_and_pages_of_others_may_not(site: Site) -> None:

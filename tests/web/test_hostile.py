@@ -12,8 +12,6 @@ import pytest_asyncio
 
 from tests.web.site import Site, png, sum_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 TELLTALE = re.compile(r"Traceback|File \"|site-packages|\.py\b|sqlite|/(?:tmp|root|work|home|usr|var)/")
 """What no answer may contain: traces of our code, of our database, of this machine's folders."""
 DEEP = 100_000
@@ -302,6 +300,7 @@ def test_there_are_enough_of_them() -> None:
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_it_is_refused(attack: Attack, target: Target, caplog: pytest.LogCaptureFixture) -> None:
     path = attack.path
@@ -314,6 +313,7 @@ async def test_it_is_refused(attack: Attack, target: Target, caplog: pytest.LogC
     assert (await site.get("/api/health")).status == 200
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", RAW)
 async def test_bytes_that_are_no_request_are_refused(
     name: str, target: Target, caplog: pytest.LogCaptureFixture

@@ -19,7 +19,8 @@ async def test_the_server_says_that_it_lives_and_of_what_it_is_made(site: Site) 
     assert (health.status, health.json["status"]) == (200, "ok")
     info = (await site.get("/api/info")).json
     assert info["version"] == health.json["version"]
-    assert info["queue"]["state"]
+    assert info["queue"]["paused"] == ""
+    assert health.json["queue"] == "running"
 
 
 async def test_figures_are_for_prometheus_and_count_what_happened(site: Site) -> None:
