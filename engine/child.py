@@ -136,6 +136,8 @@ async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
 
     threading.Thread(target=listen, daemon=True, name="listen").start()
     pipe.send(Ready(os.getpid()))
+    if settings.warm:
+        await worker.runner.warm()
     await asyncio.Event().wait()
 
 

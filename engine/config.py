@@ -53,6 +53,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Largest upload, in bytes."""
     document_limit: Count = 16 * 1024**2
     """Largest workflow document, in bytes."""
+    step_limit: Annotated[int, Meta(ge=1, le=50_000)] = 50_000
+    """Steps that a workflow may have, with every group laid out."""
+    call_limit: Annotated[int, Meta(ge=1)] = 1_000_000
+    """Calls that a run may make, all turns of its loops together."""
+    time_limit: Seconds = 0.0
+    """Seconds that a run may take; 0 sets no limit."""
+    warm: bool = True
+    """Let the server's worker import torch before the first run asks for it."""
     jobs_at_once: Annotated[int, Meta(ge=1)] = 4
     """Jobs that one worker runs side by side; the lanes decide which step goes first."""
     cancel_grace: Seconds = 5.0

@@ -147,6 +147,24 @@ class Dispatch:
             self.live.pop(job.id, None)
             await self.jobs.give_back(lease, {job.id})
             self.wake()
+        elif limit := self.settings.time_limit:
+            asyncio.get_running_loop().call_later(limit, self._expire, job.id, lease)
+
+    def _expire(self, job: str, lease: str) -> None:
+        """A run used up its time: it fails, and its worker lets go of it or is ended."""
+        live = self.live.get(job)
+        if live is None or live.lease != lease:
+            return
+        want = f"at most {self.settings.time_limit:g} s"
+        remedy = "Make it smaller, or raise time_limit."
+        problem = Problem(
+            "timeout", got=f"{self.settings.time_limit:g} s and not done", want=want, remedy=remedy
+        )
+        self._spawn(self._fail(job, lease, live, problem))
+        self.cancel(job)
+
+    async def _fail(self, job: str, lease: str, live: Live, problem: Problem) -> None:
+        await self.jobs.finish(job, lease, "failed", steps=live.steps, problem=problem)
 
     async def _has_room(self) -> bool:
         """Whether the disk takes more; while it does not the queue is paused, and says so."""

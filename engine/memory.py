@@ -262,6 +262,15 @@ def prepare(threads: int = 0) -> None:
     torch.backends.cudnn.benchmark = False
 
 
+def warm() -> None:
+    """Import the parts of the model libraries that nearly every picture needs; they take seconds."""
+    import diffusers.models.autoencoders.autoencoder_kl
+    import diffusers.models.unets.unet_2d_condition
+    import diffusers.schedulers
+    import transformers.models.clip.modeling_clip
+    import transformers.models.clip.tokenization_clip  # noqa: F401
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

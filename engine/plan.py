@@ -105,6 +105,17 @@ class PlanStep(Struct):
     """Wired inputs with limits: a type fits a wire before the run, a value only during it."""
 
 
+class Limits(Struct, frozen=True):
+    """What a run may use."""
+
+    steps: int = 50_000
+    """Steps of the plan, with every group laid out."""
+    calls: int = 1_000_000
+    """Calls of the run, all turns of all loops together."""
+    seconds: float = 0.0
+    """From its start; 0 sets no limit."""
+
+
 class Plan(Struct):
     """What to run, in an order that works; nothing in it depends on the document's names or layout."""
 
@@ -117,6 +128,7 @@ class Plan(Struct):
     takes: int = 0
     """How many values a piece of graph is called with, not counting captured ones."""
     packs: frozenset[str] = frozenset()
+    limits: Limits = Limits()
 
 
 def holds_artifact(t: PortType) -> bool:

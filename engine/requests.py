@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from engine import policy
 from engine.assets import Assets
+from engine.config import Settings
 from engine.errors import Invalid, NotFound, Problem
 from engine.events import Job, Request
 from engine.library import Library
@@ -31,11 +33,12 @@ LARGE = 50
 class Desk:
     """Takes requests: loads what they name, checks them, and writes jobs."""
 
-    def __init__(self, planner: Planner, library: Library, assets: Assets, document_limit: int) -> None:
+    def __init__(self, planner: Planner, library: Library, assets: Assets, config: Settings) -> None:
         self.planner = planner
         self.library = library
         self.assets = assets
-        self.document_limit = document_limit
+        self.document_limit = config.document_limit
+        self.limits = policy.limits_of(config)
 
     async def jobs(self, request: Request, owner: str) -> list[Job]:
         """The jobs that a request asks for, checked; Invalid with every problem."""
@@ -155,7 +158,8 @@ class Desk:
         files: Mapping[str, Artifact],
     ) -> Plan:
         def plan() -> Plan:
-            return self.planner.plan(workflow, inputs=inputs, targets=targets, files=files)
+            made = self.planner.plan(workflow, inputs=inputs, targets=targets, files=files)
+            return policy.apply(made, self.limits)
 
         return await asyncio.to_thread(plan) if len(workflow.steps) > LARGE else plan()
 

@@ -17,7 +17,6 @@ from engine.flights import CANCELLED, Flights, Result, Stop, explain
 from engine.frame import Frame
 from engine.plan import From, Plan, PlanStep
 from engine.types import Artifact, Image, Value
-from engine.workflow import CALL_LIMIT
 
 SLICE = 0.01
 """Seconds of trivial calls before the loop gets a turn."""
@@ -70,7 +69,6 @@ class Run:
         ambient: contextvars.Context | None = None,
         previews: bool = True,
         fresh: bool = False,
-        call_limit: int = CALL_LIMIT,
     ) -> None:
         self.plan = plan
         self.flights = flights
@@ -86,7 +84,7 @@ class Run:
         self.questions: dict[str, Question] = {}
         self.stopped = False
         self.ready: deque[tuple[Frame, int]] = deque()
-        self._left = call_limit
+        self._left = plan.limits.calls
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Result]] = set()
         self._changed: set[str] = set()
@@ -150,7 +148,7 @@ class Run:
         self._left -= 1
         if self._left < 0:
             raise TesseraError(
-                "The run made too many calls.", remedy="Shorten its loops, or raise the limit."
+                "The run made too many calls.", remedy="Shorten its loops, or raise call_limit."
             )
 
     def task(self, frame: Frame, index: int, work: Coroutine[Any, Any, Result]) -> None:

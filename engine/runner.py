@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from engine import artifacts, packs
+from engine import artifacts, packs, policy
 from engine.cache import Cache
 from engine.codecs import encode
 from engine.config import Settings
@@ -125,6 +125,13 @@ class Runner:
         if (run := self.runs.get(job)) is not None:
             run.raise_priority(priority)
 
+    async def warm(self) -> None:
+        """Import what a first picture needs, so that nobody waits for it."""
+        await self._numerics()
+        from engine import memory
+
+        await asyncio.to_thread(memory.warm)
+
     def close(self) -> None:
         self.flights.close()
         self.cache.close()
@@ -167,6 +174,7 @@ class Runner:
         workflow = parse(work.document, limit=self.settings.document_limit)
         await self._import_packs(workflow)
         plan = self._planner.plan(workflow, inputs=work.inputs, targets=work.targets, files=work.files)
+        plan = policy.apply(plan, policy.limits_of(self.settings))
         self._plans[mark] = (plan, workflow)
         if len(self._plans) > PLANS:
             self._plans.popitem(last=False)

@@ -72,7 +72,7 @@ class Engine:
         self.assets = Assets(db)
         self.library = Library(db, ROOT / "workflows", check_form)
         self.store = Folder(config.data / "artifacts")
-        self.desk = Desk(self.planner, self.library, self.assets, config.document_limit)
+        self.desk = Desk(self.planner, self.library, self.assets, config)
         self.dispatch = Dispatch(config, self.jobs_store, self.assets, self._publish)
         self.ownership: Ownership | None = None
         self._db = db

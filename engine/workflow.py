@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from engine.errors import Invalid, Problem, TooLarge, shown
 from engine.node import NAME, NodeSpec
@@ -21,7 +21,6 @@ FORMAT = 1
 DOCUMENT_LIMIT = 16 * 1024**2
 DEPTH_LIMIT = 64
 STEP_LIMIT = 50_000
-CALL_LIMIT = 1_000_000
 
 Off = Literal["", "mute", "bypass"]
 Raw = dict[str, Any]
@@ -91,7 +90,7 @@ def parse(document: bytes | str | Raw, *, limit: int = DOCUMENT_LIMIT) -> Workfl
 
 def read(document: bytes | str, *, limit: int = DOCUMENT_LIMIT) -> Raw:
     """The document as plain data; duplicate keys, NaN and numbers a browser cannot hold are refused."""
-    data = document.encode() if isinstance(document, str) else document
+    data = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
     if len(data) > limit:
         raise TooLarge(f"The document has {len(data):,} bytes; {limit:,} are allowed.")
     try:
@@ -102,20 +101,21 @@ def read(document: bytes | str, *, limit: int = DOCUMENT_LIMIT) -> Raw:
         ) from None
     if not isinstance(raw, dict):
         raise Invalid([Problem("not_a_workflow", got=shown(raw), want="an object with `steps`")])
-    keys, problem = survey(raw)
+    keys, large, problem = survey(raw)
     if problem is not None:
         raise Invalid([problem])
     if keys != STRINGS.sub(b"", data).count(b":"):
         raise Invalid([Problem("duplicate_key", got=duplicate(data), remedy="Keep one of the two.")])
-    return raw
+    return as_a_browser_reads(raw) if large else raw
 
 
-STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
-def survey(raw: Raw) -> tuple[int, Problem | None]:
-    """How many keys there are in all, and the first thing that JSON allows and we do not."""
-    keys = 0
+def survey(raw: Raw) -> tuple[int, bool, Problem | None]:
+    """How many keys there are in all, whether a number is very large, and the first thing that JSON allows
+    and we do not."""
+    keys, large = 0, False
     level: list[Any] = [raw]
     for _ in range(DEPTH_LIMIT):
         below: list[Any] = []
@@ -126,14 +126,26 @@ def survey(raw: Raw) -> tuple[int, Problem | None]:
             elif type(item) is list:
                 below.extend(v for v in item if type(v) in NESTED)
             elif type(item) is int and abs(item) > MAX_SEED:
-                return keys, Problem("number_too_large", got=str(item)[:40], want=f"at most {MAX_SEED}")
+                if abs(item) >= 10**21 or ecmascript(float(item)) != str(item):
+                    want = f"at most {MAX_SEED}"
+                    return keys, large, Problem("number_too_large", got=str(item)[:40], want=want)
+                large = True
         if not below:
-            return keys, None
+            return keys, large, None
         level = below
-    return keys, Problem("too_deep", want=f"at most {DEPTH_LIMIT} levels")
+    return keys, large, Problem("too_deep", want=f"at most {DEPTH_LIMIT} levels")
 
 
 NESTED = (dict, list, int)
+
+
+def as_a_browser_reads(value: Any) -> Any:
+    """With whole numbers beyond the exact ones as floats: 1e20 is written as 100000000000000000000."""
+    if isinstance(value, dict):
+        return {key: as_a_browser_reads(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_a_browser_reads(item) for item in value]
+    return float(value) if type(value) is int and abs(value) > MAX_SEED else value
 
 
 def duplicate(data: bytes) -> str:
@@ -141,8 +153,11 @@ def duplicate(data: bytes) -> str:
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        names = [key for key, _ in pairs]
-        found.extend(name for i, name in enumerate(names) if name in names[:i])
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                found.append(key)
+            seen.add(key)
 
     json.loads(data, object_pairs_hook=look)
     return found[0] if found else "a key"
@@ -159,20 +174,46 @@ def shape(raw: Raw) -> Workflow:
     return workflow
 
 
+PARTS: dict[str, type] = {"steps": Step, "groups": Group, "inputs": NamedInput, "outputs": str}
+WHOLE: dict[str, type] = {"tessera": int, "title": str, "needs": Needs}
+
+
 def malformed(raw: Raw, message: str) -> list[Problem]:
     """Each malformed part by its name; msgspec itself reports only the first and hides dictionary keys."""
+    problems = malformed_parts(raw, "")
+    for name, kind in WHOLE.items():
+        if name in raw and (error := misfit(raw[name], kind)):
+            problems.append(Problem("malformed", input=name, got=error))
+    return problems or [Problem("malformed", got=message, want='{"tessera": 1, "steps": {…}}')]
+
+
+def malformed_parts(raw: Raw, place: str) -> list[Problem]:
+    """What is malformed in the steps, groups, inputs and outputs of a workflow, or of a group in it."""
     problems: list[Problem] = []
-    parts: tuple[tuple[str, type], ...] = (("steps", Step), ("groups", Group), ("inputs", NamedInput))
-    for section, kind in parts:
-        if not isinstance(entries := raw.get(section, {}), dict):
-            problems.append(Problem("malformed", input=section, got=shown(entries), want="an object"))
+    if "steps" not in raw:
+        problems.append(Problem("malformed", step=place, input="steps", want="an object with the steps"))
+    for section, kind in PARTS.items():
+        entries = raw.get(section, {})
+        if not isinstance(entries, dict):
+            problem = Problem("malformed", step=place, input=section, got=shown(entries), want="an object")
+            problems.append(problem)
             continue
         for name, entry in entries.items():
-            try:
-                msgspec.convert(entry, kind)
-            except msgspec.ValidationError as error:
-                problems.append(Problem("malformed", step=name, got=str(error)))
-    return problems or [Problem("malformed", got=message, want='{"tessera": 1, "steps": {…}}')]
+            inner = malformed_parts(entry, name) if kind is Group and isinstance(entry, dict) else []
+            if not inner and (error := misfit(entry, kind)):
+                step, port = (f"{place}/{name}".lstrip("/"), "") if kind is Step else (name, section)
+                inner = [Problem("malformed", step=step, input=port, got=error)]
+            problems += inner
+    return problems
+
+
+def misfit(value: Any, kind: type) -> str:
+    """Why plain data is not of this kind, or nothing."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def form_problems(workflow: Workflow) -> list[Problem]:
@@ -244,15 +285,17 @@ def ecmascript(number: float) -> str:
     """A float as `Number.prototype.toString` of ECMA-262 prints it."""
     if not math.isfinite(number):
         raise Invalid([Problem("not_finite", got=str(number), want="a finite number")])
-    if number == int(number) and abs(number) < 1e21:
+    if number == int(number) and abs(number) <= MAX_SEED:
         return str(int(number))
-    digits, _, exponent = repr(number).partition("e")
+    digits, _, exponent = repr(number).removesuffix(".0").partition("e")
     if not exponent:
         return digits
     power = int(exponent)
+    sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
     if -7 <= power < 0:
-        sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
         return f"{sign}0.{'0' * (-power - 1)}{mantissa.replace('.', '')}"
+    if 0 < power < 21:
+        return sign + mantissa.replace(".", "").ljust(power + 1, "0")
     return f"{digits}e{'+' if power > 0 else '-'}{abs(power)}"
 
 
@@ -289,10 +332,14 @@ def renamed_output(port: str, version: int, spec: NodeSpec) -> str:
     return port
 
 
+GUESSES = 500
+"""Names that are compared with a wrong one at most: a large document with many wrong ones must not take long."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """A remedy naming what comes closest, or what there is."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, count, 0.5)
+    close = difflib.get_close_matches(name[:64], names, count, 0.5) if len(names) <= GUESSES else []
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"There is: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}." if names else ""
@@ -309,14 +356,14 @@ def settle_seeds(
     draw: SeedSource,
     offset: int = 0,
 ) -> tuple[dict[tuple[str, str], int], dict[str, JsonValue]]:
-    """Replace `"random"` seeds by drawn ones and add `offset` to every seed that was typed in.
+    """Replace `"random"` seeds by drawn ones and add `offset` to every seed that no wire feeds.
 
     Returns the new values of top-level steps by (step, input), and the new inputs.
     """
     changed: dict[tuple[str, str], int] = {}
     settled = dict(inputs)
     seeds = {
-        (name, port.name)
+        (name, port.name): None if port.default is UNSET else port.default
         for name, step in workflow.steps.items()
         if (spec := specs(step.node)) is not None
         for port in spec.inputs
@@ -324,14 +371,14 @@ def settle_seeds(
     }
     named: set[tuple[str, str]] = set()
     for name, target in workflow.inputs.items():
-        hits = {place for to in target.to if (place := split(to)) in seeds}
+        hits = {place for to in target.to if (place := split(to)) in seeds.keys()}
         if not hits or name not in inputs:
             continue
         named |= hits
         settled[name] = moved_seed(inputs[name], draw, offset)
-    for step, port in seeds - named:
-        value = workflow.steps[step].values.get(port)
-        if value is not None and port not in workflow.steps[step].wires:
+    for step, port in sorted(seeds.keys() - named):
+        value = workflow.steps[step].values.get(port, seeds[step, port])
+        if port not in workflow.steps[step].wires:
             new = moved_seed(value, draw, offset)
             if new != value and type(new) is int:
                 changed[step, port] = new

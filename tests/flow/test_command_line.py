@@ -46,8 +46,11 @@ class Shell:
 
     def run(self, *words: object, **settings: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
-        process = self.start(*words, **settings)
-        out, err = process.communicate(timeout=150)
+        with self.start(*words, **settings) as process:
+            try:
+                out, err = process.communicate(timeout=120)
+            finally:
+                process.kill()
         return process.returncode, out, err
 
     def save(self, document: dict[str, Any], name: str = "sum.json") -> Path:
