@@ -35,6 +35,8 @@ from engine.workers import (
     framed,
 )
 
+IDLE = 1.0
+"""Seconds without a run after which the worker warms up."""
 PREVIEW_GAP = 0.2
 """Seconds between two previews of one step, at least."""
 
@@ -105,6 +107,13 @@ class Worker:
             case Setup():
                 pass
 
+    async def warm(self) -> None:
+        """Import the model libraries while there is nothing else to do."""
+        await asyncio.sleep(IDLE)
+        while self.runner.runs:
+            await asyncio.sleep(IDLE)
+        await self.runner.warm()
+
     async def run(self, assignment: Assignment) -> None:
         outcome = await self.runner.run(assignment)
         self.pipe.over(assignment.job)
@@ -137,7 +146,7 @@ async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
     threading.Thread(target=listen, daemon=True, name="listen").start()
     pipe.send(Ready(os.getpid()))
     if settings.warm:
-        await worker.runner.warm()
+        await worker.warm()
     await asyncio.Event().wait()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from graphlib import CycleError, TopologicalSorter
+from typing import Protocol
 
 import msgspec
-import networkx as nx
 from msgspec import UNSET, Struct
 
 from engine import ports
@@ -90,29 +90,30 @@ class Compile:
 
     def order(self) -> list[str]:
         """Steps after what feeds them; cycles are problems, named step by step, and left out."""
-        graph = nx.DiGraph()
-        graph.add_nodes_from(self.scope.flats)
-        graph.add_edges_from(
-            (source, flat.id) for flat in self.scope.flats.values() for source in self.before(flat)
-        )
+        before = {id: self.before(flat) for id, flat in self.scope.flats.items()}
         try:
-            return list(nx.topological_sort(graph))
-        except nx.NetworkXUnfeasible:
-            pass
+            return list(TopologicalSorter(before).static_order())
+        except CycleError:
+            looped = self.cycles(before)
+        straight = {id: [b for b in needs if b not in looped] for id, needs in before.items() if id not in looped}
+        return list(TopologicalSorter(straight).static_order())
+
+    def cycles(self, before: Mapping[str, Sequence[str]]) -> set[str]:
+        """Note each knot of steps that wait for each other; all steps in one."""
+        import networkx as nx  # takes as long to import as the rest of the server, and is needed only here
+
+        graph = nx.DiGraph((source, id) for id, needs in before.items() for source in needs)
         looped: set[str] = set()
         for part in nx.strongly_connected_components(graph):
             some = next(iter(part))
             if len(part) > 1 or graph.has_edge(some, some):
                 looped |= part
-                self.found.append((min(part), self.cycle(graph.subgraph(part))))
-        graph.remove_nodes_from(looped)
-        return list(nx.topological_sort(graph))
-
-    def cycle(self, part: Any) -> Problem:
-        edges = nx.find_cycle(part)
-        path = " → ".join([edge[0] for edge in edges] + [edges[-1][1]])
-        remedy = "Cut one of these wires; to go round on purpose use repeat or while."
-        return Problem("cycle", step=edges[0][0], got=shown(path, 2000), remedy=remedy)
+                edges = nx.find_cycle(graph.subgraph(part))
+                path = " → ".join([edge[0] for edge in edges] + [edges[-1][1]])
+                remedy = "Cut one of these wires; to go round on purpose use repeat or while."
+                problem = Problem("cycle", step=edges[0][0], got=shown(path, 2000), remedy=remedy)
+                self.found.append((min(part), problem))
+        return looped
 
     def before(self, flat: Flat) -> list[str]:
         flats = self.scope.flats

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from engine.errors import Problem
-from engine.workflow import DEPTH_LIMIT, STEP_LIMIT, Group, Step, Workflow, nearest
+from engine.workflow import DEPTH_LIMIT, STEP_LIMIT, Group, Step, Workflow, nearest, split
 
 GROUP, FLOW, PIECE = "group/", "flow/", "#"
+GUESSED = 100
 
 
 class Wire(Struct, frozen=True):
@@ -71,6 +72,10 @@ class Scope:
         self.problems: list[tuple[str, Problem]] = []
         """Found while naming, each with the step it belongs to ("" for the whole)."""
 
+    def guess(self, name: str, known: Iterable[str]) -> str:
+        """What somebody may have meant; not for the hundredth mistake of one document."""
+        return nearest(name, known) if len(self.problems) < GUESSED else ""
+
     def capture(self, wire: Wire) -> Given:
         if wire not in self.captured:
             self.captured[wire] = len(self.captured)
@@ -86,8 +91,8 @@ class Names(Struct):
     flows: Mapping[str, Workflow]
     prefix: str = ""
     outer: Names | None = None
-    fed: Mapping[tuple[str, str], Feed] = {}
-    """Inputs of steps here that are fed from around the group."""
+    fed: Mapping[str, Mapping[str, Any]] = {}
+    """Inputs of steps here that are fed from around the group: a Feed, or Later, by step and input."""
     within: tuple[str, ...] = ()
     """The groups and workflows around this level."""
     inside: Mapping[str, tuple[Names, Mapping[str, str]]] = {}
@@ -99,11 +104,18 @@ def lay_out(
 ) -> Scope:
     """The whole workflow as one flat scope."""
     scope = Scope(None, 0)
-    names = Names(scope, workflow.steps, workflow.groups, flows, fed=dict(typed))
+    names = Names(scope, workflow.steps, workflow.groups, flows, fed=by_step(typed.items()))
     fill(names)
     for name, wire in workflow.outputs.items():
         scope.outputs[name] = follow(wire, names, "", name)
     return scope
+
+
+def by_step(fed: Iterable[tuple[tuple[str, str], Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for (step, port), source in fed:
+        found.setdefault(step, {})[port] = source
+    return found
 
 
 def fill(top: Names) -> None:
@@ -156,29 +168,40 @@ def enter(name: str, step: Step, names: Names) -> Names | None:
     if inner is None:
         code = "unknown_group" if step.node.startswith(GROUP) else "unknown_workflow"
         names.scope.problems.append(
-            (here, Problem(code, step=here, got=called, remedy=nearest(called, known)))
+            (here, Problem(code, step=here, got=called, remedy=names.scope.guess(called, known)))
         )
         return None
-    fed: dict[tuple[str, str], Feed] = {}
-    level = Names(
-        names.scope, inner.steps, groups, flows, here + "/", outer, within=(*names.within, step.node)
-    )
-    for given in (*step.values, *step.wires):
+    within = (*names.within, step.node)
+    level = Names(names.scope, inner.steps, groups, flows, here + "/", outer, within=within)
+    for given in {**step.values, **step.wires}:
         if given not in inner.inputs:
-            problem = Problem("unknown_input", step=here, input=given, remedy=nearest(given, inner.inputs))
+            remedy = names.scope.guess(given, inner.inputs)
+            problem = Problem("unknown_input", step=here, input=given, remedy=remedy)
             names.scope.problems.append((here, problem))
+    fed: list[tuple[tuple[str, str], Any]] = []
     for given, target in inner.inputs.items():
-        feed = pending(name, given, step, names)
-        if feed is not None:
-            fed.update({(to.rpartition(".")[0], to.rpartition(".")[2]): feed for to in target.to})
-    level.fed = fed
-    if step.off == "mute":
+        source = pending(name, given, step, names)
+        fed += [(split(to), source) for to in target.to if source is not None]
+    check_targets(inner, names, here)
+    level.fed = by_step(fed)
+    if step.off:
         level.steps = {
-            key: Step(s.node, s.version, s.values, s.wires, "mute") for key, s in inner.steps.items()
+            key: Step(s.node, s.version, s.values, s.wires, s.off or step.off)
+            for key, s in inner.steps.items()
         }
     assert isinstance(names.inside, dict)
     names.inside[name] = (level, inner.outputs)
     return level
+
+
+def check_targets(inner: Group | Workflow, names: Names, here: str) -> None:
+    """Every input of a group goes to a step in it."""
+    for given, target in inner.inputs.items():
+        for to in target.to:
+            if (step := split(to)[0]) not in inner.steps:
+                remedy = names.scope.guess(step, inner.steps)
+                problem = Problem("unknown_step", here, given, got=to, want="step.input", remedy=remedy)
+                names.scope.problems.append((here, problem))
 
 
 class Later(Struct, frozen=True):
@@ -192,8 +215,8 @@ class Later(Struct, frozen=True):
 
 def pending(name: str, given: str, step: Step, names: Names) -> Any:
     """What feeds an input of a group node, as far as it is known before all levels are laid out."""
-    if (name, given) in names.fed:
-        return names.fed[name, given]
+    if given in (fed := names.fed.get(name, {})):
+        return fed[given]
     if given in step.wires:
         return Later(step.wires[given], names, names.prefix + name, given)
     return Typed(step.values[given]) if given in step.values else None
@@ -202,13 +225,12 @@ def pending(name: str, given: str, step: Step, names: Names) -> Any:
 def feed(flat: Flat, name: str, step: Step, names: Names) -> None:
     """Settle what feeds each input of one step; a wire wins over a typed value."""
     feeds: dict[str, Feed] = {port: Typed(value) for port, value in step.values.items()}
+    fed = names.fed.get(name, {})
     for port, wire in step.wires.items():
-        if (name, port) not in names.fed:
+        if port not in fed:
             feeds[port] = follow(wire, names, flat.id, port)
-    if names.fed:
-        for (target, port), source in names.fed.items():
-            if target == name:
-                feeds[port] = settle(source)
+    for port, source in fed.items():
+        feeds[port] = settle(source)
     flat.feeds = feeds
 
 
@@ -224,8 +246,9 @@ def follow(wire: str, names: Names, step: str, port: str) -> Feed:
     if wire.startswith(PIECE):
         return piece(wire[1:], names, step, port)
     reading = names.scope
-    source, _, output = wire.rpartition(".")
+    source, output = split(wire)
     level: Names | None = names
+    passed: set[tuple[str, str]] = set()
     while level is not None:
         if source not in level.steps:
             level = level.outer
@@ -234,21 +257,19 @@ def follow(wire: str, names: Names, step: str, port: str) -> Feed:
             return reach(Wire(level.prefix + source, output), level.scope, reading)
         inner, outputs = level.inside[source]
         if output not in outputs:
-            note(
-                names,
-                step,
-                Problem("unknown_output", step=step, input=port, got=wire, remedy=nearest(output, outputs)),
-            )
+            remedy = names.scope.guess(output, outputs)
+            note(names, step, Problem("unknown_output", step=step, input=port, got=wire, remedy=remedy))
             return Lost()
-        source, _, output = outputs[output].rpartition(".")
+        if (place := (inner.prefix, output)) in passed:  # an output of a group that is that output itself
+            remedy = "Give the group's output a step inside the group."
+            note(names, step, Problem("cycle", step=step, input=port, got=wire, remedy=remedy))
+            return Lost()
+        passed.add(place)
+        source, output = split(outputs[output])
         level = inner
-    known = [f"{name}.…" for name in names.steps if name != step]
-    remedy = nearest(source, [k[:-2] for k in known])
-    note(
-        names,
-        step,
-        Problem("unknown_step", step=step, input=port, got=wire, want="step.output", remedy=remedy),
-    )
+    remedy = names.scope.guess(source, (name for name in names.steps if names.prefix + name != step))
+    problem = Problem("unknown_step", step=step, input=port, got=wire, want="step.output", remedy=remedy)
+    note(names, step, problem)
     return Lost()
 
 
@@ -268,10 +289,8 @@ def piece(called: str, names: Names, step: str, port: str) -> Feed:
     """Lay out a group as a closed piece of graph."""
     group = names.groups.get(called)
     if group is None:
-        problem = Problem(
-            "unknown_group", step=step, input=port, got=f"#{called}", remedy=nearest(called, names.groups)
-        )
-        note(names, step, problem)
+        remedy = names.scope.guess(called, names.groups)
+        note(names, step, Problem("unknown_group", step=step, input=port, got=f"#{called}", remedy=remedy))
         return Lost()
     scope = Scope(names.scope, names.scope.depth + 1)
     itself = GROUP + called
@@ -282,10 +301,11 @@ def piece(called: str, names: Names, step: str, port: str) -> Feed:
         )
         note(names, step, Problem(code, step=step, input=port, got=f"#{called}", remedy=remedy))
         return Lost()
+    check_targets(group, names, step)
     scope.takes = list(group.inputs)
-    fed: dict[tuple[str, str], Feed] = {}
-    for index, target in enumerate(group.inputs.values()):
-        fed.update({(to.rpartition(".")[0], to.rpartition(".")[2]): Given(index) for to in target.to})
+    fed = by_step(
+        (split(to), Given(index)) for index, target in enumerate(group.inputs.values()) for to in target.to
+    )
     within = (*names.within, itself)
     prefix = f"{step}/{called}/"
     inner = Names(scope, group.steps, names.groups, names.flows, prefix, names, fed, within)

@@ -242,7 +242,7 @@ def bad_name(name: str) -> Problem:
 
 
 def canonical(raw: Raw) -> bytes:
-    """The one way a document is written: key order kept, two spaces, LF, numbers as ECMAScript prints them."""
+    """The one way to write a document: key order kept, two spaces, LF, numbers as ECMAScript prints them."""
     parts: list[str] = []
     write(raw, "\n", parts.append)
     return ("".join(parts) + "\n").encode("utf-8", "surrogatepass")
@@ -333,7 +333,7 @@ def renamed_output(port: str, version: int, spec: NodeSpec) -> str:
 
 
 GUESSES = 500
-"""Names that are compared with a wrong one at most: a large document with many wrong ones must not take long."""
+"""Names that are compared with a wrong one at most, so that many mistakes in a large document stay cheap."""
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
@@ -371,7 +371,7 @@ def settle_seeds(
     }
     named: set[tuple[str, str]] = set()
     for name, target in workflow.inputs.items():
-        hits = {place for to in target.to if (place := split(to)) in seeds.keys()}
+        hits = {place for to in target.to if (place := split(to)) in seeds}
         if not hits or name not in inputs:
             continue
         named |= hits

@@ -20,9 +20,9 @@ from engine.config import PREFIX, ROOT, Settings
 
 BANDS = {
     "declare": "types node annotations context wires errors config ports",
-    "keep": "digest codecs artifacts cache db jobs models library assets",
-    "plan": "registry packs workflow plan policy",
-    "run": "events memory lanes run workers service doctor owner",
+    "keep": "digest media pictures codecs artifacts tables shelf cache db log rows jobs models library assets",
+    "plan": "registry packs workflow scope plan compile planner policy",
+    "run": "events memory lanes flights frame run runner workers child requests dispatch verify service doctor owner",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -99,6 +100,11 @@ class Connection(web.RequestHandler):
         response.headers.update(HEADERS)
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Keep the log for what is our fault: a client's garbled body is not."""
+        log = self.log_debug if isinstance(kw.get("exc_info"), web.RequestPayloadError) else super().log_exception
+        log(*args, **kw)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

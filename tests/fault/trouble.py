@@ -55,7 +55,7 @@ def tell(number: int, diary: str, name: str) -> int:
     return number
 
 
-@node(category="test", kind="source", lane="cpu")
+@node(category="test", kind="source", lane="io")
 def deaf(seconds: float, diary: str) -> float:
     """Sleep in C, without ever asking whether to stop."""
     note(diary, "deaf", os.getpid())
@@ -63,7 +63,7 @@ def deaf(seconds: float, diary: str) -> float:
     return seconds
 
 
-@node(category="test", kind="source", lane="cpu")
+@node(category="test", kind="source", lane="io")
 def crash(how: str, diary: str) -> int:
     """Take the whole process along."""
     note(diary, "crash", os.getpid())
@@ -76,7 +76,7 @@ def crash(how: str, diary: str) -> int:
     return 0
 
 
-@node(category="test", kind="source", lane="cpu")
+@node(category="test", kind="source", lane="io")
 def hog(megabytes: int, diary: str) -> int:
     """Ask for more memory than there is; the limit is set here and taken back."""
     note(diary, "hog", os.getpid())

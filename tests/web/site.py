@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,7 +56,7 @@ class Site:
         if body is not None:
             headers = {"Content-Type": "application/json", **options.pop("headers", {})}
             data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-            options |= {"headers": headers, "data": data}
+            options |= {"headers": headers, "data": io.BytesIO(data)}
         address = URL(self.url + path, encoded=True)  # as it is: %2f stays %2f
         async with self.session.request(method, address, **options) as answer:
             return Answer(answer.status, CIMultiDict(answer.headers), await answer.read())

@@ -59,10 +59,12 @@ async def test_a_file_is_served_with_headers_that_let_it_be_cached_and_nothing_e
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(png())), b"")
 
 
-async def test_pages_and_drawings_are_not_kept(site: Site) -> None:
+async def test_pages_and_drawings_are_never_served_as_such(site: Site) -> None:
     for text in (b"<!doctype html><script>alert(1)</script>", b'<svg xmlns="http://www.w3.org/2000/svg"/>'):
-        answer = await kept(site, text, "image/png")
-        assert (answer.status, answer.codes) == (415, ["unsupported_type"])
+        served = await site.get((await kept(site, text, "text/html")).json["url"])
+        assert served.headers["Content-Type"] == "text/plain"
+        assert served.headers["Content-Disposition"] == "attachment"
+        assert served.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("mime", ["image/svg+xml", "text/html", "application/pdf", "text/plain", ""])
