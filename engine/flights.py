@@ -121,6 +121,10 @@ class Flights:
         self._joinable: dict[bytes, Flight] = {}
         self._aloft: dict[int, Flight] = {}
 
+    def forget_shapes(self) -> None:
+        """The nodes have changed: what was looked up about them is of no more use."""
+        self._prefixes.clear()
+
     def close(self) -> None:
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)

@@ -203,6 +203,7 @@ class Runner:
             registry = self.core.with_packs(self._packs.values())
             self._planner = Planner(registry)
             self._plans.clear()
+            self.flights.forget_shapes()
             self.flights.classes = self.cache.classes = registry.classes
 
     async def _numerics(self) -> None:

@@ -23,7 +23,10 @@ log = logging.getLogger("tessera.worker")
 
 FRAME_LIMIT = 512 * 1024**2
 RESTART_PAUSE = 0.2
-"""Seconds before a new worker follows one that died, so that a broken install does not spin."""
+"""Seconds before a new worker follows one that died; twice as long each time it dies before it is ready."""
+LONGEST_PAUSE = 30.0
+LOOK = 1.0
+"""Seconds between looks at the memory of a busy worker, to be able to say how much it had when it died."""
 
 
 class Hears(Protocol):
@@ -210,14 +213,18 @@ class Child:
         self._closing = False
         self._deliberate = False
         self._keeper: asyncio.Task[None] | None = None
+        self._looker: asyncio.Task[None] | None = None
         self._graces: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._peak = 0
+        self._bytes = 0
+        self._failures = 0
+        self._cause = ""
 
     async def open(self) -> None:
         """Start the process and keep one running until `close`."""
         await self._spawn()
         self._keeper = asyncio.create_task(self._keep())
+        self._looker = asyncio.create_task(self._look())
 
     async def start(self, assignment: Assignment, lease: str) -> bool:
         """Give a job to the process with that lease; False if it is gone meanwhile."""
@@ -244,14 +251,16 @@ class Child:
     def status(self) -> dict[str, Any]:
         state = "ready" if self._ready.is_set() else "starting"
         pid = self._process.pid if self._process else 0
-        return {"state": state, "kind": "child process", "pid": pid, "busy": len(self.busy)}
+        told = {"state": state, "kind": "child process", "pid": pid, "busy": len(self.busy)}
+        return {**told, "last_end": self._cause} if self._cause else told
 
     async def close(self) -> None:
         self._closing = True
         for grace in self._graces.values():
             grace.cancel()
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in (self._keeper, self._looker):
+            if task is not None:
+                task.cancel()
         if self._process is not None and self._process.returncode is None:
             self._end()
             await self._process.wait()
@@ -285,14 +294,25 @@ class Child:
             for grace in self._graces.values():
                 grace.cancel()
             self._graces.clear()
-            cause = death(code, self._peak)
-            if not self._deliberate:
-                log.warning("The worker ended: %s", cause)
+            cause = death(code, self._bytes)
             lease, deliberate = self.lease, self._deliberate
             if not deliberate:
-                await asyncio.sleep(RESTART_PAUSE)
+                self._cause = cause
+                log.warning("The worker ended: %s.", cause)
+                await asyncio.sleep(min(LONGEST_PAUSE, RESTART_PAUSE * 2**self._failures))
+                self._failures += 1
             await self._spawn()
             self._in_background(self.hears.on_death(lease, jobs, cause, deliberate))
+
+    async def _look(self) -> None:
+        """Remember how much memory the process had last."""
+        import psutil
+
+        while True:
+            await asyncio.sleep(LOOK)
+            if self.busy and self._process is not None:
+                with contextlib.suppress(psutil.Error):
+                    self._bytes = psutil.Process(self._process.pid).memory_info().rss
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -309,6 +329,7 @@ class Child:
     def _hear(self, message: Up) -> None:
         match message:
             case Ready():
+                self._failures = 0
                 self._ready.set()
             case Told(job, reports, progress):
                 self.hears.on_steps(job, reports, progress)
@@ -355,10 +376,15 @@ class Child:
         task.add_done_callback(self._tasks.discard)
 
 
-def death(code: int, peak: int) -> str:
-    """Why a process ended, for people."""
+def death(code: int, had: int) -> str:
+    """Why a process ended, for people; `had` is its memory when last seen, in bytes."""
     if code >= 0:
         return f"it exited with code {code}"
     name = signal.Signals(-code).name if -code in signal.Signals._value2member_map_ else str(-code)
     text = f"it was killed by signal {-code} ({name})"
-    return f"{text}, most likely because the machine ran out of memory" if -code == 9 else text
+    if -code != 9:
+        return text
+    import psutil
+
+    of = f"{had / 1e9:.1f} of {psutil.virtual_memory().total / 1e9:.1f} GB"
+    return f"{text} while it had {of}; the system does that when memory runs out"
