@@ -1,4 +1,4 @@
-"""A worker process: reads jobs from its standard input, writes what becomes of them to its standard output."""
+"""A worker process: reads jobs from standard input, writes what becomes of them to standard output."""
 
 from __future__ import annotations
 

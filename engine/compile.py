@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from engine import ports
+from engine import pieces, ports
 from engine.errors import Problem, shown
 from engine.node import InputPort
 from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Shape, Source, holds_artifact
-from engine.ports import Either, ListOf, Piece, PortType, Scalar, Var
+from engine.ports import ListOf, Piece, PortType, Scalar, Var
 from engine.registry import Entry, Registry
 from engine.scope import Feed, Flat, Given, Lost, PieceOf, Scope, Typed, Wire
 from engine.types import Artifact
-from engine.wires import Bound, Fit, fit, same, substitute
+from engine.variables import has_var, type_of, unbound, widened, widens
+from engine.wires import Bound, Fit, fit, lists, same, substitute
 from engine.workflow import Step, nearest, renamed_output, upgrade
 
 
@@ -45,12 +46,22 @@ class Compile:
     """One scope on its way to a plan."""
 
     def __init__(
-        self, shapes: Shapes, scope: Scope, files: Mapping[str, Artifact], given: Sequence[PortType]
+        self,
+        shapes: Shapes,
+        scope: Scope,
+        files: Mapping[str, Artifact],
+        given: Sequence[PortType] = (),
+        *,
+        named: Collection[str] = (),
+        compiled: Compiled | None = None,
     ) -> None:
         self.shapes = shapes
         self.scope = scope
         self.files = files
-        self.given: list[PortType | None] = [*given]
+        self.given = tuple(given)
+        self.named = named
+        """Packs that the workflow names: a worker imports no others, so no others may convert."""
+        self.compiled: Compiled = {} if compiled is None else compiled
         self.steps: list[PlanStep] = []
         self.made: dict[str, Made] = {}
         self.gone: dict[str, str] = {}
@@ -58,8 +69,16 @@ class Compile:
         self.passed: dict[Wire, Feed] = {}
         """Outputs of bypassed steps, by what passes through."""
         self.found: list[tuple[str, Problem]] = []
+        self.warnings: list[Problem] = []
         self.blocking: list[Problem] = []
         self.packs: set[str] = set()
+        self.plan: Plan
+
+    def inner(self, scope: Scope, given: Sequence[PortType]) -> Compile:
+        """A piece of graph of this scope, compiled."""
+        inner = Compile(self.shapes, scope, self.files, given, named=self.named, compiled=self.compiled)
+        inner.compile()
+        return inner
 
     def compile(self, targets: Sequence[str] | None = None) -> Plan:
         scope = self.scope
@@ -68,23 +87,23 @@ class Compile:
             self.type_step(scope.flats[id])
         ends, outputs, types = self.ends(targets)
         wanted = self.reachable(ends)
-        if targets is None and scope.parent is None and not ends and not outputs:
+        if scope.parent is None and not outputs and all(id in self.gone for id in ends):
             remedy = "Add a step that saves something, name an output, or give targets."
             self.found.append(("", Problem("nothing_to_run", remedy=remedy)))
-        warnings: list[Problem] = []
         for id, problem in self.found:
-            (self.blocking if id == "" or id in wanted or scope.parent else warnings).append(problem)
+            (self.blocking if id == "" or id in wanted or scope.parent else self.warnings).append(problem)
         if scope.parent is None:
-            warnings += self.unreached(wanted)
-        return Plan(
+            self.warnings += self.unreached(wanted)
+        self.plan = Plan(
             tuple(self.steps),
             tuple(self.made[id].index for id in ends if id in self.made),
             outputs,
             types,
-            tuple(warnings),
+            tuple(self.warnings),
             len(scope.takes),
             frozenset(self.packs),
         )
+        return self.plan
 
     # -- order
 
@@ -95,7 +114,8 @@ class Compile:
             return list(TopologicalSorter(before).static_order())
         except CycleError:
             looped = self.cycles(before)
-        straight = {id: [b for b in needs if b not in looped] for id, needs in before.items() if id not in looped}
+        rest = {id: needs for id, needs in before.items() if id not in looped}
+        straight = {id: [b for b in needs if b not in looped] for id, needs in rest.items()}
         return list(TopologicalSorter(straight).static_order())
 
     def cycles(self, before: Mapping[str, Sequence[str]]) -> set[str]:
@@ -131,12 +151,12 @@ class Compile:
     def type_step(self, flat: Flat) -> None:
         shape = self.shapes.shape(flat.step.node)
         if shape is None:
-            near = self.shapes.registry.nearest(flat.step.node)
+            near = self.shapes.registry.nearest(flat.step.node) if len(self.found) < GUESSED else []
             remedy = f"Did you mean {' or '.join(near)}?" if near else "Install the pack that has it."
             self.problem(flat, "unknown_node", got=flat.step.node, remedy=remedy)
             return
         if flat.step.version and flat.step.version < shape.spec.version:
-            self.upgrade(flat, shape)
+            flat = self.upgraded(flat, shape)
         elif flat.step.version > shape.spec.version:
             want = f"version {shape.spec.version} or older"
             remedy = "Update Tessera or the pack."
@@ -157,9 +177,11 @@ class Compile:
                     maps.append(index)
         for index, port in enumerate(shape.spec.inputs):
             if not shape.eager[index]:
-                self.lazy(flat, port, bound, sources)
+                pieces.lazy(self, flat, port, bound, sources)
         if flat.id in self.gone:
             return
+        if bound:
+            self.settle_variables(shape, bound, sources)
         types = self.outputs(flat, shape, bound, mapped=bool(maps))
         if shape.entry.pack:
             self.packs.add(shape.entry.pack)
@@ -170,7 +192,36 @@ class Compile:
         checks = tuple(i for i in shape.limited if isinstance(inputs[i], (From, Handed)))
         self.steps.append(PlanStep(flat.id, shape, inputs, tuple(maps), tuple(sorted(needs)), known, checks))
 
-    def upgrade(self, flat: Flat, shape: Shape) -> None:
+    def settle_variables(self, shape: Shape, bound: Bound, sources: dict[str, Source]) -> None:
+        """What was connected while a variable stood for less, as what it stands for now that all is known."""
+        if all(name in sources for name in shape.names):  # nothing but empty lists says what it stands for
+            for port in shape.spec.inputs:
+                for name in unbound(port.type, bound):
+                    bound[name] = Scalar("json")
+        for port in shape.spec.inputs:
+            if has_var(port.type) and (source := sources.get(port.name)) is not None:
+                sources[port.name] = self.widen(source, port.type, bound)
+
+    def widen(self, source: Source, target: PortType, bound: Bound) -> Source:
+        """The same source, with whole numbers as floats where these are wanted."""
+        if isinstance(target, Piece):
+            target = target.gives
+        if isinstance(source, Branch):
+            plain = self.widen(source.source, target, bound)
+            return Branch(plain) if isinstance(plain, (From, Handed)) else plain
+        if isinstance(source, Body):
+            return pieces.widen(self, source, target, bound)
+        if isinstance(source, Const):
+            floats = widens(type_of(source.value), target, bound)
+            return Const(widened(source.value)) if floats else source
+        return msgspec.structs.replace(source, widen=widens(self.type_behind(source), target, bound))
+
+    def type_behind(self, source: From | Handed) -> PortType:
+        if isinstance(source, From):
+            return self.steps[source.step].types[source.port]
+        return self.given[source.index]
+
+    def upgraded(self, flat: Flat, shape: Shape) -> Flat:
         """Values and wires of an old step under the names its node has now."""
         old = flat.step
         values = {name: feed.value for name, feed in flat.feeds.items() if isinstance(feed, Typed)}
@@ -180,7 +231,8 @@ class Compile:
         typed: dict[str, Feed] = {
             name: Typed(value, named.get(name, "")) for name, value in new.values.items()
         }
-        flat.feeds = typed | {name: flat.feeds[before] for name, before in new.wires.items()}
+        wired = {name: flat.feeds[before] for name, before in new.wires.items()}
+        return Flat(flat.id, old, typed | wired)
 
     def switch_off(self, flat: Flat, shape: Shape) -> None:
         """Mute drops the step; bypass lets the first fitting input through to each output."""
@@ -188,19 +240,24 @@ class Compile:
             self.gone[flat.id] = "it is muted"
             return
         for port in shape.spec.outputs:
-            passing = (feed for p in shape.spec.inputs if same(p.type, port.type, {})
-                       and not isinstance(feed := flat.feeds.get(p.name), (Lost, PieceOf, type(None))))  # fmt: skip
-            if (feed := next(passing, None)) is not None:
-                self.passed[Wire(flat.id, port.name)] = feed
+            for p in shape.spec.inputs:
+                feed = self.through(flat.feeds.get(p.name))
+                if isinstance(feed, (Wire, Given, Typed)) and same(p.type, port.type, {}):
+                    self.passed[Wire(flat.id, port.name)] = feed
+                    break
         self.gone[flat.id] = "it is bypassed and has no input of that type"
+
+    def through(self, feed: Feed | None) -> Feed | None:
+        """What really comes along a wire that passes bypassed steps."""
+        while isinstance(feed, Wire) and feed in self.passed:
+            feed = self.passed[feed]
+        return feed
 
     def eager(
         self, flat: Flat, shape: Shape, port: InputPort, bound: Bound, sources: dict[str, Source]
     ) -> Fit | None:
         """Settle one input whose value must be there before the node starts."""
-        feed = flat.feeds.get(port.name)
-        while isinstance(feed, Wire) and feed in self.passed:
-            feed = self.passed[feed]
+        feed = self.through(flat.feeds.get(port.name))
         if isinstance(feed, Typed):
             self.typed(flat, port, feed, bound, sources)
             return None
@@ -232,22 +289,17 @@ class Compile:
             return "as is"
         how = fit(kind, port.type, bound)
         if how is None:
-            entry = self.shapes.registry.conversion(kind, substitute(port.type, bound))
-            if entry is None:
-                feed = flat.feeds[port.name]
-                got = (
-                    f"{ports.words(kind)} from {feed.step}.{feed.port}"
-                    if isinstance(feed, Wire)
-                    else ports.words(kind)
-                )
-                remedy = "Connect an output of that type, or put a node between that makes one."
-                self.problem(
-                    flat, "wrong_type", port.name, got=got, want=ports.words(port.type), remedy=remedy
-                )
-                return None
-            source, kind = self.convert(flat, port, entry, source, kind)
-            how = fit(kind, port.type, bound)
+            entry = self.shapes.registry.conversion(kind, substitute(port.type, bound), self.named)
+            if entry is not None:
+                source, kind = self.convert(flat, port, entry, source, kind)
+                how = fit(kind, port.type, bound)
         if how is None:
+            feed = flat.feeds[port.name]
+            whence = f" from {feed.step}.{feed.port}" if isinstance(feed, Wire) else ""
+            want = ports.words(substitute(port.type, bound))
+            remedy = "Connect an output of that type, or put a node between that makes one."
+            got = ports.words(kind) + whence
+            self.problem(flat, "wrong_type", port.name, got=got, want=want, remedy=remedy)
             return None
         widen = widens(kind, port.type, bound)
         if isinstance(source, From):
@@ -262,6 +314,8 @@ class Compile:
         """Put a conversion on the wire, as a step of its own that the run reports."""
         shape = self.shapes.shape(entry.spec.id)
         assert shape is not None
+        if entry.pack:
+            self.packs.add(entry.pack)
         index = len(self.steps)
         mapped = isinstance(kind, ListOf)
         how: Fit = "map" if mapped else "as is"
@@ -276,7 +330,7 @@ class Compile:
     def look(self, feed: Feed, flat: Flat, port: InputPort) -> Seen | None:
         """The source behind a wire and its type; None when there is none to be had."""
         if isinstance(feed, Given):
-            return Handed(feed.index), self.given[feed.index] if feed.index < len(self.given) else None
+            return Handed(feed.index), self.given[feed.index]
         if isinstance(feed, PieceOf):
             self.problem(flat, "wrong_type", port.name, got="a piece of graph", want=ports.words(port.type))
             return None
@@ -303,8 +357,7 @@ class Compile:
             sources[port.name] = Const(None)
             return
         if has_var(kind):
-            given = type_of(value)
-            if fit(given, kind, bound) is None:
+            if not (value == [] and lists(kind)) and fit(type_of(value), kind, bound) != "as is":
                 self.bad_value(flat, port, feed)
                 return
             sources[port.name] = Const(value)
@@ -349,84 +402,6 @@ class Compile:
         remedy = "Type a value or connect a wire." if ports.typeable(port.type) else "Connect a wire."
         self.problem(flat, "missing_input", port.name, want=ports.words(port.type), remedy=remedy)
 
-    # -- pieces of graph
-
-    def lazy(self, flat: Flat, port: InputPort, bound: Bound, sources: dict[str, Source]) -> None:
-        """Settle an input that the node awaits itself: a wire, a value, or a piece of graph."""
-        kind = port.type
-        assert isinstance(kind, Piece)
-        feed = flat.feeds.get(port.name)
-        while isinstance(feed, Wire) and feed in self.passed:
-            feed = self.passed[feed]
-        if isinstance(feed, Lost):
-            return
-        if isinstance(feed, PieceOf):
-            self.body(flat, port, kind, feed, bound, sources)
-            return
-        if feed is None:
-            self.missing(flat, port)
-        elif kind.takes:
-            self.problem(
-                flat,
-                "wrong_type",
-                port.name,
-                got="a wire",
-                want=ports.words(kind),
-                remedy="Give a group, as #name.",
-            )
-        elif isinstance(feed, Typed):
-            if bind(type_of(feed.value), kind.gives, bound):
-                sources[port.name] = Const(feed.value)
-            else:
-                self.bad_value(flat, port, feed)
-        else:
-            source, given = self.look(feed, flat, port) or (MISSING, None)
-            if given is None or isinstance(source, Const):
-                if isinstance(feed, Wire) and feed.step in self.gone:
-                    self.gone[flat.id] = f"it needs {feed.step}"
-            elif bind(given, kind.gives, bound):
-                sources[port.name] = Branch(source)
-            else:
-                want = ports.words(substitute(kind.gives, bound))
-                self.problem(flat, "wrong_type", port.name, got=ports.words(given), want=want)
-
-    def body(
-        self,
-        flat: Flat,
-        port: InputPort,
-        kind: Piece,
-        feed: PieceOf,
-        bound: Bound,
-        sources: dict[str, Source],
-    ) -> None:
-        scope = feed.scope
-        if len(scope.takes) > len(kind.takes):
-            want = f"a group with at most {len(kind.takes)} input{'s' if len(kind.takes) != 1 else ''}"
-            self.problem(flat, "wrong_type", port.name, got=f"{len(scope.takes)} inputs", want=want)
-            return
-        takes = [substitute(t, bound) for t in kind.takes[: len(scope.takes)]]
-        captured: list[From | Handed] = []
-        given: list[PortType | None] = [None if isinstance(t, Var) else t for t in takes]
-        for wire in scope.captured:
-            seen = self.look(self.outside(wire), flat, port)
-            given.append(seen[1] if seen else None)
-            if seen is not None and not isinstance(seen[0], Const):
-                captured.append(seen[0])
-        if None in given[len(takes) :]:
-            return
-        inner = Compile(self.shapes, scope, self.files, [t or Scalar("json") for t in given])
-        plan = inner.compile()
-        self.found += [(flat.id, p) for p in inner.blocking]
-        self.packs |= inner.packs
-        gives = next(iter(plan.types.values()), None)
-        if gives is None:
-            return
-        if not bind(gives, kind.gives, bound):
-            want = ports.words(substitute(kind.gives, bound))
-            self.problem(flat, "wrong_type", port.name, got=f"a group giving {ports.words(gives)}", want=want)
-            return
-        sources[port.name] = Body(plan, tuple(captured))
-
     def outside(self, wire: Wire) -> Feed:
         """A wire that a piece of graph captures, as this scope sees it."""
         return wire if wire.step in self.scope.flats else self.scope.capture(wire)
@@ -461,6 +436,10 @@ class Compile:
             return list(dict.fromkeys([*effects, *named])), outputs, types
         chosen: list[str] = []
         for target in targets:
+            within = [id for id in self.scope.flats if id.startswith(f"{target}/")]
+            if target not in self.scope.flats and within:  # a group: everything in it
+                chosen += within
+                continue
             if target not in self.scope.flats:
                 remedy = nearest(target, self.scope.flats)
                 self.found.append(
@@ -484,13 +463,16 @@ class Compile:
         outputs: dict[str, From | Handed | Const],
         types: dict[str, PortType],
     ) -> None:
-        if isinstance(feed, Typed):
-            outputs[name], types[name] = Const(feed.value), type_of(feed.value)
+        through = self.through(feed)
+        if isinstance(through, Typed):
+            outputs[name], types[name] = Const(through.value), type_of(through.value)
             return
-        if isinstance(feed, Wire) and feed in self.passed:
-            self.end(name, self.passed[feed], whole, outputs, types)
+        if isinstance(through, Wire) and (reason := self.gone.get(through.step)):
+            remedy = "It has no value in this run; switch the step on to have it."
+            got = f"{through.step}.{through.port}: {reason}"
+            self.warnings.append(Problem("no_value", input=name, got=got, remedy=remedy))
             return
-        seen = self.look(feed, whole, InputPort(name, Scalar("json")))
+        seen = self.look(through, whole, InputPort(name, Scalar("json"))) if through is not None else None
         if seen is not None and seen[1] is not None:
             outputs[name], types[name] = seen[0], seen[1]
 
@@ -531,62 +513,10 @@ class Compile:
         self.found.append((flat.id, Problem(code, step, input, got, want, remedy)))
 
 
+Compiled = dict[tuple[int, tuple[PortType, ...]], "Compile"]
+"""Pieces of graph by scope and what they are given, so that nested ones are compiled once for each."""
+GUESSED = 100
+"""Problems from which on nobody is told what they may have meant."""
 MISSING = Const(None)
 """Stands where an input has a problem; such a plan is never run."""
 NO_STEP = Step("")
-
-
-def bind(source: PortType, target: PortType, bound: Bound) -> bool:
-    """Whether a piece of graph may give `source`; unlike on a wire, a variable may stand for a list here."""
-    if isinstance(target, Var) and isinstance(source, ListOf):
-        known = bound.setdefault(target.name, source)
-        return known == source
-    return same(source, target, bound)
-
-
-def widens(source: PortType, target: PortType, bound: Bound) -> bool:
-    """Whether whole numbers on this wire must become floats."""
-    target = substitute(target, bound)
-    plain = source.item if isinstance(source, ListOf) else source
-    wanted = target.item if isinstance(target, ListOf) else target
-    if isinstance(wanted, Either):
-        return not same_plain(plain, wanted) and any(
-            isinstance(o, Scalar) and o.name == "float" for o in wanted.options
-        )
-    return isinstance(wanted, Scalar) and wanted.name == "float" and not same_plain(plain, wanted)
-
-
-def same_plain(plain: PortType, wanted: PortType) -> bool:
-    """Whether a whole number keeps its kind there, or none can come along this wire."""
-    if isinstance(wanted, Either):
-        return any(isinstance(o, Scalar) and o.name in ("int", "json") for o in wanted.options)
-    if isinstance(plain, Either):
-        return all(same_plain(o, wanted) for o in plain.options)
-    if isinstance(plain, ports.Menu):
-        return not any(type(o) is int for o in plain.options)
-    return not (isinstance(plain, Scalar) and plain.name == "int")
-
-
-def has_var(t: PortType) -> bool:
-    match t:
-        case Var():
-            return True
-        case ListOf(item=item):
-            return has_var(item)
-        case Either(options=options):
-            return any(has_var(o) for o in options)
-        case _:
-            return False
-
-
-def type_of(value: object) -> PortType:
-    """The port type of a typed-in value."""
-    for python, name in ((bool, "bool"), (int, "int"), (float, "float"), (str, "str")):
-        if type(value) is python:
-            return Scalar(name)  # type: ignore[arg-type]  # one of the four names
-    if isinstance(value, list) and value and not any(isinstance(v, (list, dict)) for v in value):
-        kinds = {type_of(v) for v in value}
-        if kinds <= {Scalar("int"), Scalar("float")}:
-            return ListOf(Scalar("int") if kinds == {Scalar("int")} else Scalar("float"))
-        return ListOf(kinds.pop() if len(kinds) == 1 else Scalar("json"))
-    return Scalar("json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from engine.assets import Assets
 from engine.config import Settings
-from engine.errors import Problem, TesseraError
+from engine.errors import DiskFull, Problem, TesseraError
 from engine.events import Event, Job, Preview, StepReport
 from engine.jobs import Jobs
 from engine.runner import Assignment, Outcome
@@ -54,6 +54,7 @@ class Dispatch:
         self._tell = tell
         self._wake = asyncio.Event()
         self._draining = False
+        self._closing = False
         self._private: dict[str, asyncio.Future[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -79,7 +80,7 @@ class Dispatch:
 
     async def close(self) -> None:
         """Stop; what still runs goes back to the queue, uncounted."""
-        self._draining = True
+        self._draining = self._closing = True
         if self._loop is not None:
             self._loop.cancel()
         lease = self.host.lease
@@ -97,7 +98,8 @@ class Dispatch:
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._private[assignment.job] = ended
         try:
-            await self.host.start(assignment, self.host.lease)
+            while not await self.host.start(assignment, self.host.lease):
+                pass  # the worker was replaced while we waited for it
             return await ended
         finally:
             self._private.pop(assignment.job, None)
@@ -125,13 +127,18 @@ class Dispatch:
         job = await self.jobs.claim(lease, idle=not host.busy)
         if job is None:
             return False
+        if job.id in host.busy:  # cancelled and retried before the worker let go of it: that wakes us again
+            await self.jobs.give_back(lease, {job.id})
+            return False
         await self._start(job, lease)
         return True
 
     async def _start(self, job: Job, lease: str) -> None:
+        live = self.live[job.id] = Live(job.owner, lease)
         remembered = await self.jobs.remembered(job.id)
         answers = await self.jobs.answers(job.id)
-        self.live[job.id] = Live(job.owner, lease)
+        if self.live.get(job.id) is not live:  # cancelled in the meantime
+            return
         assignment = Assignment(
             job.id,
             job.owner,
@@ -148,23 +155,22 @@ class Dispatch:
             await self.jobs.give_back(lease, {job.id})
             self.wake()
         elif limit := self.settings.time_limit:
-            asyncio.get_running_loop().call_later(limit, self._expire, job.id, lease)
+            asyncio.get_running_loop().call_later(limit, self._expire, job.id, live)
 
-    def _expire(self, job: str, lease: str) -> None:
+    def _expire(self, job: str, live: Live) -> None:
         """A run used up its time: it fails, and its worker lets go of it or is ended."""
-        live = self.live.get(job)
-        if live is None or live.lease != lease:
+        if self.live.get(job) is not live:
             return
         want = f"at most {self.settings.time_limit:g} s"
         remedy = "Make it smaller, or raise time_limit."
         problem = Problem(
             "timeout", got=f"{self.settings.time_limit:g} s and not done", want=want, remedy=remedy
         )
-        self._spawn(self._fail(job, lease, live, problem))
+        self._spawn(self._insist(lambda: self._fail(job, live, problem)))
         self.cancel(job)
 
-    async def _fail(self, job: str, lease: str, live: Live, problem: Problem) -> None:
-        await self.jobs.finish(job, lease, "failed", steps=live.steps, problem=problem)
+    async def _fail(self, job: str, live: Live, problem: Problem) -> None:
+        await self.jobs.finish(job, live.lease, "failed", steps=live.steps, problem=problem)
 
     async def _has_room(self) -> bool:
         """Whether the disk takes more; while it does not the queue is paused, and says so."""
@@ -174,8 +180,8 @@ class Dispatch:
             await self._pause("disk_full", f"The disk has {free:,} bytes left; the queue waits for {want}.")
             return False
         if self.paused:
+            await self.jobs.emit(Event("queue.resumed"))  # refused while the disk is still full
             self.paused = ""
-            await self.jobs.emit(Event("queue.resumed"))
         return True
 
     async def _pause(self, code: str, reason: str) -> None:
@@ -224,8 +230,9 @@ class Dispatch:
             private.set_result(outcome)
             return
         live = self.live.pop(outcome.job, None)
-        if live is not None:
-            self._spawn(self._finish(outcome, live))
+        stopped_by_us = self._closing and outcome.state == "cancelled"  # it goes back to the queue
+        if live is not None and not stopped_by_us:
+            self._spawn(self._insist(lambda: self._finish(outcome, live)))
         self.wake()
 
     async def _finish(self, outcome: Outcome, live: Live) -> None:
@@ -259,7 +266,7 @@ class Dispatch:
 
     async def on_remember(self, job: str, path: str, index: int, data: bytes) -> None:
         if job not in self._private:
-            await self.jobs.remember(job, path, index, data)
+            await self._insist(lambda: self.jobs.remember(job, path, index, data))
 
     async def on_death(self, lease: str, jobs: set[str], cause: str, deliberate: bool) -> None:
         """The worker is gone: its jobs run again, or are set aside when it was one time too many."""
@@ -269,10 +276,22 @@ class Dispatch:
             if private is not None and not private.done():
                 private.set_result(Outcome(job, "failed", problem=Problem("worker_died", got=cause)))
         if deliberate:
-            await self.jobs.give_back(lease)
+            await self._insist(lambda: self.jobs.give_back(lease))
         else:
-            await self.jobs.crashed(lease, cause)
+            await self._insist(lambda: self.jobs.crashed(lease, cause))
         self.wake()
+
+    async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Do a write that must not be lost: while the disk is full the queue is paused, and it is tried again."""
+        while True:
+            try:
+                await write()
+                return
+            except DiskFull as error:
+                if self._draining:
+                    raise  # the next start finds the job running, and runs it again
+                await self._pause(error.code, str(error))
+            await asyncio.sleep(DISK_CHECK)
 
     async def _emit(self, event: Event) -> None:
         await self.jobs.emit(event)

@@ -1,4 +1,4 @@
-"""One call: from memory or disk, from an equal call in flight, or run in a lane with the out-of-memory ladder."""
+"""One call: from memory or disk, joined in flight, or run in a lane with the out-of-memory ladder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextvars
 import functools
 import inspect
 import itertools
+import re
 import threading
 import time
 import traceback
@@ -90,13 +91,23 @@ class Flight:
         self.call = call
         self.caller = caller
         self.ticket = ticket
-        self.callers: list[Caller] = []
+        self.callers: list[tuple[Caller, str]] = []
+        """Who waits, each with the path of the step that does."""
         self.landed: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.cancelled = threading.Event()
         self.granted = False
         self.task: asyncio.Task[None] | None = None
         self.seconds = 0.0
         self.why = ""
+
+    def progress(self, fraction: float) -> None:
+        """Tell everybody who waits; comes from the node's thread."""
+        for caller, path in list(self.callers):
+            caller.on_progress(path, fraction)
+
+    def preview(self, image: Image) -> None:
+        for caller, path in list(self.callers):
+            caller.on_preview(path, image)
 
 
 class Flights:
@@ -140,7 +151,7 @@ class Flights:
         return call_key(known[1], list(digests))
 
     def epoch(self, shape: Shape) -> str:
-        """What besides inputs and version changes the result: a pack's source, and the numerics under torch."""
+        """What besides inputs and version changes the result: a pack's source, the numerics under torch."""
         return f"{self.numerics}|{shape.entry.epoch}" if shape.spec.lane == "gpu" else shape.entry.epoch
 
     # -- trivial calls
@@ -151,7 +162,7 @@ class Flights:
             return known, "disk", 0.0, ""
         began = time.perf_counter()
         try:
-            result = self.settle(call, call.declared.run(**self.arguments(call, Context())))
+            result = self.settle(call, perform(call, self.arguments(call, Context())))
         except Exception as error:
             return Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began, ""
         seconds = time.perf_counter() - began
@@ -166,15 +177,15 @@ class Flights:
         """
         key = None if fresh else call.key
         if key is not None and (flight := self._joinable.get(key)) is not None:
-            return await self.aboard(flight, caller), "flight", 0.0, ""
+            return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
         if key is not None and (known := await self.from_disk(key)) is not None:
             return known, "disk", 0.0, ""
         if (
             key is not None and (flight := self._joinable.get(key)) is not None
         ):  # begun while we looked on disk
-            return await self.aboard(flight, caller), "flight", 0.0, ""
+            return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
         flight = self.start(call, caller)
-        result = await self.aboard(flight, caller)
+        result = await self.aboard(flight, caller, call.path)
         return result, "ran", flight.seconds, flight.why
 
     async def from_disk(self, key: bytes) -> Cached | None:
@@ -192,14 +203,14 @@ class Flights:
         flight.task = asyncio.get_running_loop().create_task(self.pilot(flight))
         return flight
 
-    async def aboard(self, flight: Flight, caller: Caller) -> Result:
+    async def aboard(self, flight: Flight, caller: Caller, path: str) -> Result:
         """Wait for a flight; it takes the highest priority of those who wait."""
-        flight.callers.append(caller)
+        flight.callers.append((caller, path))
         self._lanes.hurry(flight.ticket.id, caller.priority)
         try:
             return await asyncio.shield(flight.landed)
         finally:
-            flight.callers.remove(caller)
+            flight.callers.remove((caller, path))
             if not flight.callers and not flight.landed.done():
                 self.abandon(flight)
 
@@ -257,17 +268,20 @@ class Flights:
         flight.granted = True
 
     def grant(self, ids: list[int]) -> None:
-        for id in ids:
+        """Tell those who got a slot; one who is gone by now gives it back."""
+        waiting = list(ids)
+        while waiting:
+            id = waiting.pop()
             granted = self._granted.get(id)
             if granted is None or granted.done():
-                self.grant(self._lanes.done(id))
+                waiting += self._lanes.done(id)
             else:
                 granted.set_result(None)
 
     # -- the ladder
 
     async def climb(self, flight: Flight) -> Result:
-        """Run; out of memory: free and retry, then with more thrift, then on the CPU, then say what it needed."""
+        """Run; out of memory: free and retry, then with more thrift, then on the CPU, then say so."""
         call = flight.call
         last: BaseException | None = None
         for rung in ladder(call.shape, self.fall_back is not None):
@@ -307,8 +321,8 @@ class Flights:
         if rung.cpu and self.fall_back is not None:
             ambient.run(self.fall_back)
         context = Context(
-            progress=functools.partial(caller.on_progress, call.path),
-            preview=functools.partial(caller.on_preview, call.path),
+            progress=flight.progress,
+            preview=flight.preview,
             cancelled=flight.cancelled.is_set,
             thrift=rung.thrift,
         )
@@ -316,19 +330,27 @@ class Flights:
         loop = asyncio.get_running_loop()
         run = call.declared.run
         if inspect.iscoroutinefunction(run):
-            return self.settle(call, await loop.create_task(run(**arguments), context=ambient))
+            return self.settle(call, await loop.create_task(perform_async(call, arguments), context=ambient))
         work = functools.partial(ambient.run, self.in_thread, call, arguments)
         return await asyncio.shield(loop.run_in_executor(self._pools[flight.ticket.lane], work))
 
     def in_thread(self, call: Call, arguments: dict[str, Any]) -> Cached:
-        return self.settle(call, call.declared.run(**arguments))
+        return self.settle(call, perform(call, arguments))
 
     def too_little(self, last: BaseException | None) -> OutOfMemory:
         if isinstance(last, OutOfMemory) and last.needed:
             return last
-        free = max(0, self.memory.limit - self.memory.bytes) if self.memory is not None else 0
-        text = f"Not enough memory: {shown(str(last), 200)}"
-        return OutOfMemory(f"{text} ({free:,} bytes free)." if free else text, free=free)
+        if self.memory is not None:
+            free = max(0, self.memory.limit - self.memory.bytes)
+        else:
+            import psutil
+
+            free = int(psutil.virtual_memory().available)
+        needed = asked_for(str(last))
+        need = f"{needed:,} bytes needed, " if needed else ""
+        said = f": {shown(str(last), 200)}" if str(last) else ""
+        text = f"Not enough memory{said} ({need}{free:,} bytes free)."
+        return OutOfMemory(text, needed=needed, free=free)
 
     # -- values
 
@@ -434,6 +456,30 @@ def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> t
             return True, value
 
 
+def perform(call: Call, arguments: dict[str, Any]) -> Any:
+    """Call the function; what would end more than the call becomes an ordinary failure of it."""
+    try:
+        return call.declared.run(**arguments)
+    except UNRULY as error:
+        raise unruly(call, error) from error
+
+
+async def perform_async(call: Call, arguments: dict[str, Any]) -> Any:
+    """The same for a function that is awaited."""
+    try:
+        return await call.declared.run(**arguments)
+    except UNRULY as error:
+        raise unruly(call, error) from error
+
+
+def unruly(call: Call, error: BaseException) -> NodeFailed:
+    return NodeFailed(f"{call.shape.spec.id} raised {type(error).__name__} {error}".rstrip() + ".")
+
+
+UNRULY = (SystemExit, KeyboardInterrupt, StopIteration)
+"""Errors that end a process, or that a future cannot hold."""
+
+
 def own(value: Any) -> Any:
     """A list or object of the node's own, so that it cannot change what the cache holds."""
     if type(value) is list:
@@ -443,6 +489,18 @@ def own(value: Any) -> Any:
     return value
 
 
+def asked_for(text: str) -> int:
+    """Bytes that an error of an allocator says were asked for; 0 if it does not say."""
+    found = ASKED.search(text)
+    if found is None:
+        return 0
+    unit = "bkmgt".index(found[2][0].lower())
+    return int(float(found[1].replace(",", "")) * 1024**unit)
+
+
+ASKED = re.compile(r"allocate ([\d,]+(?:\.\d+)?) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
+
+
 def out_of_memory(error: BaseException) -> bool:
     from engine.memory import is_out_of_memory
 
@@ -450,7 +508,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def explain(error: BaseException, path: str) -> Problem:
-    """An error of a node as a problem with its step; where in the node's code, never where on this machine."""
+    """An error of a node as a problem with its step: where in its code, never where on this machine."""
     if isinstance(error, TesseraError):
         first = error.problems[0]
         return Problem(first.code, path, first.input, first.got, first.want, first.remedy or error.remedy)

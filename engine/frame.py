@@ -20,6 +20,7 @@ from engine.flights import ASKING, CANCELLED, SKIPPED, Call, Result, Stop, expla
 from engine.node import Declared
 from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Source
 from engine.types import Value
+from engine.variables import widened
 from engine.workflow import DEPTH_LIMIT
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ class Frame:
         """A single call in a lane."""
         result, use, seconds, why = await self.run.flights.fly(call, self.run, fresh=self.run.fresh)
         self.run.count(step, use, seconds, why)
+        if use == "flight" and isinstance(result, Stop) and result.problem is not None:
+            return Stop(result.state, msgspec.structs.replace(result.problem, step=step.id))
         return result
 
     async def work(
@@ -223,11 +226,14 @@ class Frame:
         else:
             if (kept := run.remembered.get((path, turn))) is not None:
                 run.count(step, "disk", 0.0, "")
-                return recalled(kept, run.flights.classes)
+                known = recalled(kept, run.flights.classes)
+                run.effects += known.values if spec.kind == "effect" else ()
+                return known
             call = Call(shape, declared, step.id, values, digests, None)
         result = await self.fly(step, call)
         if call.key is None and isinstance(result, Cached):
             await run.listener.remember(path, turn, encode(list(result.values)).data)
+            run.effects += result.values if spec.kind == "effect" else ()
         return result
 
     async def fingerprint(self, declared: Declared, names: Sequence[str], values: list[Any]) -> str:
@@ -287,12 +293,11 @@ class Frame:
             self.run.spend()
             handed: list[Pair] = [(value, digest(value)) for value in given[: source.plan.takes]]
             await self.settled([s.step for s in source.captured if isinstance(s, From)])
-            for captured in source.captured:
-                handed.append(pair_of(self.read(captured)))
+            handed += [pair_of(self.read(captured)) for captured in source.captured]
             inner = Frame(self.run, source.plan, handed, path, self.depth + 1)
-            await inner.settled(source.plan.targets)
-            for target in source.plan.targets:
-                value_of_result(inner.results[target])
+            await inner.settled(source.plan.ends)
+            for end in source.plan.ends:
+                value_of_result(inner.results[end])
             return value_of(inner.read(next(iter(source.plan.outputs.values()))))
 
         return body
@@ -346,6 +351,8 @@ def out_of_limits(step: PlanStep, values: Sequence[Any]) -> Problem | None:
     for index in step.checks:
         port = step.shape.spec.inputs[index]
         for value in values[index] if index in step.maps else [values[index]]:
+            if isinstance(value, Value):
+                continue
             try:
                 ports.convert(value, port.type)
             except msgspec.ValidationError:
@@ -354,12 +361,6 @@ def out_of_limits(step: PlanStep, values: Sequence[Any]) -> Problem | None:
                     "bad_value", step.id, port.name, shown(value), want, "Look at the step that gives it."
                 )
     return None
-
-
-def widened(value: Any) -> Any:
-    if type(value) is int:
-        return float(value)
-    return [float(v) if type(v) is int else v for v in value] if isinstance(value, list) else value
 
 
 def merged(results: Sequence[Result], ports: int) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -50,7 +51,7 @@ class Body(Struct, frozen=True):
     """A closed piece of graph; `captured` are the values it needs from around it."""
 
     plan: Plan
-    captured: tuple[From | Handed, ...]
+    captured: tuple[From | Handed | Const, ...]
 
 
 Source = Const | From | Handed | Branch | Body
@@ -129,6 +130,20 @@ class Plan(Struct):
     """How many values a piece of graph is called with, not counting captured ones."""
     packs: frozenset[str] = frozenset()
     limits: Limits = Limits()
+
+    @property
+    def ends(self) -> list[int]:
+        """The steps that a run starts from: its targets, and what its outputs read."""
+        return sorted({*self.targets, *(s.step for s in self.outputs.values() if isinstance(s, From))})
+
+    def every_step(self) -> Iterator[PlanStep]:
+        """Its steps, and those of the pieces of graph in it."""
+        waiting = [self]
+        while waiting:
+            plan = waiting.pop()
+            yield from plan.steps
+            for step in plan.steps:
+                waiting += [source.plan for source in step.sources if isinstance(source, Body)]
 
 
 def holds_artifact(t: PortType) -> bool:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from engine import ports
 from engine.compile import Compile
 from engine.errors import Invalid, Problem, shown
-from engine.node import NodeSpec, input_schema
+from engine.node import RESERVED, NodeSpec, input_schema
 from engine.plan import Plan, Shape
 from engine.ports import JsonValue
 from engine.registry import Registry
 from engine.scope import Typed, lay_out
 from engine.types import Artifact
-from engine.workflow import Workflow, nearest
+from engine.workflow import Step, Workflow, nearest, shape, split
 
 
 class Planner:
@@ -47,32 +45,63 @@ class Planner:
         flows: Mapping[str, Workflow] | None = None,
     ) -> Plan:
         """The plan of a run, or Invalid with every problem of what it would run."""
-        typed, problems = named_inputs(workflow, inputs or {})
+        typed, problems = self.named_inputs(workflow, inputs or {})
         pinned = {**flows_in(workflow), **(flows or {})}
         scope = lay_out(workflow, pinned, typed)
-        work = Compile(self, scope, files or {}, ())
+        work = Compile(self, scope, files or {}, named=packs_named(workflow, pinned.values()))
         plan = work.compile(targets)
         problems += work.blocking
         if problems:
             raise Invalid(problems)
         return plan
 
+    def named_inputs(
+        self, workflow: Workflow, inputs: Mapping[str, JsonValue]
+    ) -> tuple[dict[tuple[str, str], Typed], list[Problem]]:
+        """Values given to the named inputs, by the step inputs they go to."""
+        typed: dict[tuple[str, str], Typed] = {}
+        problems: list[Problem] = []
+        for name in inputs.keys() - workflow.inputs.keys():
+            remedy = nearest(name, workflow.inputs) or "This workflow has no named inputs."
+            problems.append(Problem("unknown_input", input=name, got=shown(inputs[name]), remedy=remedy))
+        for name, target in workflow.inputs.items():
+            for to in target.to:
+                if (problem := self.misled(workflow, name, to)) is not None:
+                    problems.append(problem)
+                elif name in inputs:
+                    typed[split(to)] = Typed(inputs[name], name)
+        return typed, problems
+
+    def misled(self, workflow: Workflow, name: str, to: str) -> Problem | None:
+        """What is wrong with the place that a named input goes to, if anything."""
+        step, port = split(to)
+        if step not in workflow.steps:
+            remedy = nearest(step, workflow.steps)
+            return Problem("unknown_step", input=name, got=to, want="step.input", remedy=remedy)
+        found = self.shape(workflow.steps[step].node)
+        if found is not None and not present(port, workflow.steps[step], found):
+            return Problem("unknown_input", input=name, got=to, remedy=nearest(port, found.inputs))
+        return None
+
     def artifact_ids(self, workflow: Workflow, inputs: Mapping[str, JsonValue]) -> set[str]:
         """Artifact ids that a request mentions, so that their owner can be asked for."""
         found: set[str] = set()
-        parts = [workflow.steps, *(g.steps for g in workflow.groups.values())]
-        for flow in flows_in(workflow).values():
-            parts += [flow.steps, *(g.steps for g in flow.groups.values())]
-        for steps in parts:
-            for step in steps.values():
-                shape = self.shape(step.node)
-                if shape is None or shape.artifacts:
-                    for name, value in step.values.items():
-                        if shape is None or name in shape.artifacts:
-                            found.update(strings(value))
+        for step in every_step(workflow, flows_in(workflow).values()):
+            shape = self.shape(step.node)
+            if shape is None or shape.artifacts:
+                for name, value in step.values.items():
+                    if shape is None or name in shape.artifacts:
+                        found.update(strings(value))
         for value in inputs.values():
             found.update(text for text in strings(value) if len(text) <= 64)
         return found
+
+
+def present(port: str, step: Step, found: Shape) -> bool:
+    """Whether a step has this input, by its name of today or of the version it was saved in."""
+    old = step.version and step.version < found.spec.version
+    before = {name for u in found.spec.upgrades for name in (*u.rename, *u.drop)} if old else set()
+    return port in found.inputs or port in before
 
 
 def strings(value: JsonValue) -> list[str]:
@@ -84,31 +113,21 @@ def strings(value: JsonValue) -> list[str]:
 def flows_in(workflow: Workflow) -> dict[str, Workflow]:
     """The saved workflows that were put into the document when it was queued."""
     pinned = workflow.needs.workflows
-    return {name: msgspec.convert(p.document, Workflow) for name, p in pinned.items() if p.document}
+    return {name: shape(p.document) for name, p in pinned.items() if p.document is not None}
 
 
-def named_inputs(
-    workflow: Workflow, inputs: Mapping[str, JsonValue]
-) -> tuple[dict[tuple[str, str], Typed], list[Problem]]:
-    """Values given to the named inputs, by the step inputs they go to."""
-    typed: dict[tuple[str, str], Typed] = {}
-    problems: list[Problem] = []
-    for name, value in inputs.items():
-        target = workflow.inputs.get(name)
-        if target is None:
-            remedy = nearest(name, workflow.inputs) or "This workflow has no named inputs."
-            problems.append(Problem("unknown_input", input=name, got=shown(value), remedy=remedy))
-            continue
-        for to in target.to:
-            step, _, port = to.rpartition(".")
-            typed[step, port] = Typed(value, name)
-    for name, target in workflow.inputs.items():
-        for to in target.to:
-            step = to.rpartition(".")[0]
-            if step not in workflow.steps:
-                remedy = nearest(step, workflow.steps)
-                problems.append(Problem("unknown_step", input=name, got=to, want="step.input", remedy=remedy))
-    return typed, problems
+def every_step(workflow: Workflow, flows: Iterable[Workflow]) -> Iterator[Step]:
+    """The steps of a workflow, of its groups, and of the saved workflows that it uses."""
+    for part in (workflow, *flows):
+        yield from part.steps.values()
+        for group in part.groups.values():
+            yield from group.steps.values()
+
+
+def packs_named(workflow: Workflow, flows: Iterable[Workflow]) -> frozenset[str]:
+    """The packs whose nodes a workflow names: those that a worker imports for it."""
+    named = {s.node.split("/")[0] for s in every_step(workflow, flows) if "/" in s.node}
+    return frozenset(named - {*RESERVED})
 
 
 def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:

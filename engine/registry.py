@@ -6,7 +6,7 @@ import difflib
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -112,15 +112,18 @@ class Registry:
         close = difflib.get_close_matches(word, self.nodes, n)
         return list(dict.fromkeys([*close, *(known for known in sorted(self.nodes) if word in known)]))[:n]
 
-    def conversion(self, source: PortType, target: PortType) -> Entry | None:
+    def conversion(
+        self, source: PortType, target: PortType, packs: Collection[str] | None = None
+    ) -> Entry | None:
         """The closest conversion that makes an output of `source` fit an input of `target` in one hop.
 
-        For a list it runs once per item.
+        For a list it runs once per item. With `packs` only those of these packs and our own are taken.
         """
         found = [
             (rank, entry.spec.id, entry)
             for entry in self._conversions
-            if (rank := detour(entry.spec, source, target)) is not None
+            if (packs is None or not entry.pack or entry.pack in packs)
+            and (rank := detour(entry.spec, source, target)) is not None
         ]
         return min(found, key=lambda f: f[:2])[2] if found else None
 

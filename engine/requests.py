@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import math
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -95,7 +96,7 @@ class Desk:
             name, given = given, (await self.library.get(given, owner))[0]
         raw = read(given, limit=self.document_limit) if isinstance(given, bytes) else given
         if isinstance(given, dict):  # from a decoded body: check what only the text parser checks
-            raw = read(msgspec.json.encode(given), limit=self.document_limit)
+            raw = read(plain_json(given), limit=self.document_limit)
         return await self.pinned(raw, owner), name
 
     async def pinned(self, raw: Raw, owner: str) -> Raw:
@@ -116,9 +117,11 @@ class Desk:
                     waiting += flows_named(document)
         if not found:
             return raw
-        needs = {**raw.get("needs", {})}
-        needs["workflows"] = {**needs.get("workflows", {}), **found}
-        return {**raw, "needs": needs}
+        needs = raw.get("needs", {})
+        known = needs.get("workflows", {}) if isinstance(needs, dict) else None
+        if not isinstance(known, dict):
+            return raw  # its form is refused in a moment
+        return {**raw, "needs": {**needs, "workflows": {**known, **found}}}
 
     async def saved(self, name: str, owner: str, pin: str) -> tuple[str, Raw] | None:
         """A saved workflow, in the version that is pinned if one is."""
@@ -179,6 +182,18 @@ class Desk:
             steps[step] = copy.copy(steps[step])
             steps[step]["values"] = {**steps[step].get("values", {}), port: seed}
         return {**raw, "steps": steps}, settled
+
+
+def plain_json(raw: Raw) -> bytes:
+    """Plain data as JSON; NaN, which msgspec would write as null, is refused."""
+    waiting: list[Any] = [raw]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (dict, list)):
+            waiting += item.values() if isinstance(item, dict) else item
+        elif type(item) is float and not math.isfinite(item):
+            raise Invalid([Problem("not_finite", got=str(item), want="a finite number")])
+    return msgspec.json.encode(raw)
 
 
 def flows_named(raw: Raw) -> set[str]:

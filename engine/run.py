@@ -15,7 +15,7 @@ from engine.errors import TesseraError
 from engine.events import CacheUse, Question, StepReport
 from engine.flights import CANCELLED, Flights, Result, Stop, explain
 from engine.frame import Frame
-from engine.plan import From, Plan, PlanStep
+from engine.plan import Plan, PlanStep
 from engine.types import Artifact, Image, Value
 
 SLICE = 0.01
@@ -49,7 +49,7 @@ class Ending(Struct):
     steps: dict[str, StepReport]
     questions: list[Question] = field(default_factory=list)
     effects: list[Any] = field(default_factory=list)
-    """What effect steps returned, in the order of the plan."""
+    """What effects returned, as they happened."""
 
 
 class Run:
@@ -82,6 +82,7 @@ class Run:
         """Use nothing from the cache: what `verify` needs."""
         self.reports: dict[str, StepReport] = {}
         self.questions: dict[str, Question] = {}
+        self.effects: list[Any] = []
         self.stopped = False
         self.ready: deque[tuple[Frame, int]] = deque()
         self._left = plan.limits.calls
@@ -89,6 +90,7 @@ class Run:
         self._tasks: set[asyncio.Task[Result]] = set()
         self._changed: set[str] = set()
         self._pumping = False
+        self._weights: dict[str, float] = {}
         self._weight_done = 0.0
         self._weight_all = 0.0
         self._told = 0.0
@@ -98,9 +100,7 @@ class Run:
     async def finish(self) -> Ending:
         """Run to the end."""
         frame = Frame(self, self.plan, [], "")
-        ends = sorted(
-            {*self.plan.targets, *(s.step for s in self.plan.outputs.values() if isinstance(s, From))}
-        )
+        ends = self.plan.ends
         teller = self._loop.create_task(self._tell())
         try:
             await frame.settled(ends)
@@ -168,6 +168,7 @@ class Run:
         if report is None:
             report = self.reports[step.id] = StepReport()
             self._changed.add(step.id)
+        self._weights[step.id] = WEIGHTS[step.shape.spec.lane]
         self._weight_all += WEIGHTS[step.shape.spec.lane]
         return report
 
@@ -221,12 +222,11 @@ class Run:
     @property
     def progress(self) -> float:
         partial = sum(
-            float(r.progress)
-            for r in list(self.reports.values())
-            if r.state == "running" and isinstance(r.progress, float)
+            report.progress * self._weights[id]
+            for id, report in self.reports.items()
+            if report.state == "running" and isinstance(report.progress, float)
         )
-        all = self._weight_all or 1.0
-        return min(1.0, (self._weight_done + partial * WEIGHTS["gpu"]) / all)
+        return min(1.0, (self._weight_done + partial) / (self._weight_all or 1.0))
 
     async def _tell(self) -> None:
         while True:
@@ -237,7 +237,8 @@ class Run:
         """Send on what changed."""
         if self._changed:
             changed, self._changed = self._changed, set()
-            self.listener.steps({id: self.reports[id] for id in changed}, self.progress)
+            # A copy: nodes note their progress from their threads, maybe in the old set just now.
+            self.listener.steps({id: self.reports[id] for id in list(changed)}, self.progress)
 
     async def _wind_up(self) -> None:
         """Nobody needs what still runs: cancel it, and wait for this run's own abandoned calls."""
@@ -257,16 +258,11 @@ class Run:
                 stops[name] = got
             else:
                 values[name] = got[0]
-        effects: list[Any] = []
         for index in ends:
-            result = frame.results[index]
-            step = frame.plan.steps[index]
-            if isinstance(result, Stop):
-                stops.setdefault(step.id, result)
-            elif result is not None and step.shape.spec.kind == "effect":
-                effects.extend(result.values)
+            if isinstance(result := frame.results[index], Stop):
+                stops.setdefault(frame.plan.steps[index].id, result)
         for report in self.reports.values():
             if report.state in ("waiting", "running"):
                 report.state = "cancelled" if self.stopped else "skipped"
         self.tell()
-        return Ending(values, stops, self.reports, list(self.questions.values()), effects)
+        return Ending(values, stops, self.reports, list(self.questions.values()), self.effects)

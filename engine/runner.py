@@ -23,14 +23,13 @@ from engine.errors import Problem, TesseraError
 from engine.events import JobState, Question, StepReport
 from engine.flights import Flights, explain
 from engine.media import dimensions
-from engine.node import RESERVED
 from engine.plan import Const, Plan
-from engine.planner import Planner
+from engine.planner import Planner, flows_in, packs_named
 from engine.ports import JsonValue
 from engine.registry import Failed, Pack, Registry
 from engine.run import Ending, Listener, Run
 from engine.types import Artifact, Image, Mask, Value
-from engine.workflow import Group, Workflow, parse
+from engine.workflow import Workflow, parse
 
 PLANS = 64
 """Plans kept, so that running a workflow again costs no planning."""
@@ -69,7 +68,7 @@ class Outcome(Struct):
 
 
 class Say:
-    """What a runner tells its host. Called on the loop, except `preview`, which comes from the node's thread."""
+    """What a runner tells its host. Called on the loop; only `preview` comes from the node's thread."""
 
     def steps(self, job: str, reports: dict[str, StepReport], progress: float) -> None: ...
 
@@ -96,16 +95,22 @@ class Runner:
         slots = {"gpu": 1, "cpu": cores, "io": 32}
         self.flights = Flights(self.cache, classes=registry.classes, slots=slots)
         self.runs: dict[str, Run] = {}
+        self._coming: set[str] = set()
+        """Jobs that are planned, or wait for torch."""
+        self._unwanted: set[str] = set()
+        """Those of them that were cancelled."""
         self._planner = Planner(registry)
         self._packs: dict[str, Pack] = {}
         self._plans: OrderedDict[bytes, tuple[Plan, Workflow]] = OrderedDict()
         self._numbers: asyncio.Lock = asyncio.Lock()
+        self._importing: asyncio.Lock = asyncio.Lock()
 
     # -- the public verbs
 
     async def run(self, assignment: Assignment) -> Outcome:
         """Run a job to its end. What goes wrong is in the outcome, never raised."""
         began = time.perf_counter()
+        self._coming.add(assignment.job)
         try:
             outcome = await self._run(assignment)
         except TesseraError as error:
@@ -113,6 +118,8 @@ class Runner:
         except Exception as error:
             outcome = Outcome(assignment.job, "failed", problem=explain(error, ""))
         finally:
+            for known in (self._coming, self._unwanted):
+                known.discard(assignment.job)
             self.runs.pop(assignment.job, None)
         outcome.seconds = time.perf_counter() - began
         return outcome
@@ -120,6 +127,8 @@ class Runner:
     def cancel(self, job: str) -> None:
         if (run := self.runs.get(job)) is not None:
             run.cancel()
+        elif job in self._coming:
+            self._unwanted.add(job)
 
     def raise_priority(self, job: str, priority: int) -> None:
         if (run := self.runs.get(job)) is not None:
@@ -140,7 +149,7 @@ class Runner:
 
     async def _run(self, work: Assignment) -> Outcome:
         plan, workflow = await self._plan(work)
-        if any(step.shape.spec.lane == "gpu" for step in plan.steps):
+        if work.job not in self._unwanted and on_device(plan):
             await self._numerics()
         job = JobListener(work.job, self)
         ambient = contextvars.copy_context()
@@ -159,6 +168,8 @@ class Runner:
             fresh=work.fresh,
         )
         self.runs[work.job] = run
+        if work.job in self._unwanted:
+            run.cancel()
         ending = await run.finish()
         outcome = await asyncio.to_thread(self._pack, work, plan, run, ending)
         await self.cache.flushed()
@@ -172,7 +183,8 @@ class Runner:
             self._plans.move_to_end(mark)
             return known
         workflow = parse(work.document, limit=self.settings.document_limit)
-        await self._import_packs(workflow)
+        async with self._importing:  # two imports of one pack at once would each drop the other's modules
+            await self._import_packs(workflow)
         plan = self._planner.plan(workflow, inputs=work.inputs, targets=work.targets, files=work.files)
         plan = policy.apply(plan, policy.limits_of(self.settings))
         self._plans[mark] = (plan, workflow)
@@ -182,14 +194,8 @@ class Runner:
 
     async def _import_packs(self, workflow: Workflow) -> None:
         """Import the packs that this workflow names, as their source is now."""
-        parts: list[Workflow | Group] = [workflow, *workflow.groups.values()]
-        for pinned in workflow.needs.workflows.values():
-            if pinned.document:
-                inner = msgspec.convert(pinned.document, Workflow)
-                parts += [inner, *inner.groups.values()]
-        named = {s.node.split("/")[0] for p in parts for s in p.steps.values() if "/" in s.node} - {*RESERVED}
         before = dict(self._packs)
-        for name in sorted(named):
+        for name in sorted(packs_named(workflow, flows_in(workflow).values())):
             path = packs.locate(self.settings.packs, name)
             loaded = None if path is None else await asyncio.to_thread(packs.load, path)
             if isinstance(loaded, Failed):
@@ -277,11 +283,11 @@ class Runner:
 
     def receipt(self, plan: Plan, ending: Ending) -> dict[str, Any]:
         """What made the outputs: enough to make them again, or to say what differs."""
-        nodes = {s.shape.spec.id: s.shape.spec.version for s in plan.steps}
-        epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.steps if s.shape.entry.pack}
+        nodes = {s.shape.spec.id: s.shape.spec.version for s in plan.every_step()}
+        epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.every_step() if s.shape.entry.pack}
         found: dict[str, Any] = {"nodes": nodes, "packs": epochs, "outputs": {}}
         found["outputs"] = {name: digest(value).hex() for name, value in ending.values.items()}
-        if self.flights.memory is not None and any(s.shape.spec.lane == "gpu" for s in plan.steps):
+        if self.flights.memory is not None and on_device(plan):
             from engine import memory
 
             found["environment"] = memory.environment(self.residency.device, self.residency.dtype)
@@ -291,7 +297,7 @@ class Runner:
     def models_used(self, plan: Plan) -> dict[str, str]:
         """Name and content hash of every model a step loads by name."""
         used: dict[str, str] = {}
-        for step in plan.steps:
+        for step in plan.every_step():
             for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
                 if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
                     file = self.residency.models.find(str(source.value))
@@ -328,6 +334,11 @@ def state_of(run: Run, ending: Ending) -> JobState:
     if "asking" in states:
         return "waiting"
     return "cancelled" if "cancelled" in states else "done"
+
+
+def on_device(plan: Plan) -> bool:
+    """Whether anything in it uses torch on the device, also within a loop."""
+    return any(step.shape.spec.lane == "gpu" for step in plan.every_step())
 
 
 def collect(value: Any, made: list[Artifact]) -> None:

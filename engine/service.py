@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Engine:
             folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessera-")))
             config = settings(**{**changes, "data": folder})
             async with cls._opened(config, registry or Registry.core()) as engine:
-                await engine.dispatch.open(Here(config, engine.registry, engine.dispatch))
+                await engine.dispatch.open(Here(config, engine._core, engine.dispatch))
                 yield engine
 
     @classmethod
@@ -336,12 +337,11 @@ class Engine:
 
     async def info(self) -> dict[str, Any]:
         """Versions, worker, queue, disk."""
-        names = ("torch", "diffusers", "transformers", "aiohttp", "msgspec")
         return {
             "name": "Tessera",
             "version": VERSION,
             "python": platform.python_version(),
-            "libraries": {name: version(name) for name in names},
+            "libraries": libraries(),
             "device": self.settings.device,
             "worker": self.dispatch.host.status(),
             "queue": {"paused": self.dispatch.paused, **await self.jobs_store.counts()},
@@ -441,6 +441,12 @@ class Engine:
         while await self.jobs_store.expire(before):
             pass
         await self._drop(await self.assets.expire(before, spare=await self.jobs_store.needed()))
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Versions of what results and answers depend on most."""
+    return {name: version(name) for name in ("torch", "diffusers", "transformers", "aiohttp", "msgspec")}
 
 
 def inward(value: Any) -> Any:

@@ -16,6 +16,8 @@ class Verdict(Struct):
     """By name: whether its content is the same."""
     differs: list[str]
     """Fields of the receipt that are not as they were, each with both values."""
+    sentence: str
+    """The verdict for a person."""
 
 
 def compare(run: str, before: dict[str, Any], after: dict[str, Any]) -> Verdict:
@@ -28,4 +30,15 @@ def compare(run: str, before: dict[str, Any], after: dict[str, Any]) -> Verdict:
         for name in {**before.get(section, {}), **after.get(section, {})}
         if (old := before.get(section, {}).get(name)) != (new := after.get(section, {}).get(name))
     ]
-    return Verdict(run, bool(outputs) and all(outputs.values()), outputs, differs)
+    return Verdict(run, bool(outputs) and all(outputs.values()), outputs, differs, said(outputs, differs))
+
+
+def said(outputs: dict[str, bool], differs: list[str]) -> str:
+    """The verdict as one sentence."""
+    if not outputs:
+        return "There is nothing to compare: the run has no named outputs."
+    other = ", ".join(name for name, same in outputs.items() if not same)
+    if not other:
+        return f"Equal: {', '.join(outputs)} came out the same, bit for bit."
+    cause = "; ".join(differs) or "nothing in the receipt does, so a node is not as repeatable as it says"
+    return f"Different: {other}. What differs: {cause}."

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, field
@@ -30,7 +30,7 @@ class Step(Struct, omit_defaults=True):
     """One node on the canvas: the values typed into it and the wires that feed it."""
 
     node: str
-    version: int = 0
+    version: Annotated[int, Meta(ge=0)] = 0
     """Of the node when the step was saved; 0 means the current one."""
     values: dict[str, JsonValue] = field(default_factory=dict)
     wires: dict[str, str] = field(default_factory=dict)

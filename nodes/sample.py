@@ -68,13 +68,14 @@ def sample(
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
     from nodes._lib import families, sampling
+    from nodes._lib.arrays import tensor
 
     family = families.family(model.family)
     way = sampling.Way(method, spacing, steps, begin, end, guidance, seed)
-    wanted = sampling.tensor(positive.embeds)
+    wanted = tensor(positive.embeds)
     unwanted = None
     if guidance > 1:
-        unwanted = sampling.tensor(negative.embeds) if negative is not None else nothing(model)
+        unwanted = tensor(negative.embeds) if negative is not None else nothing(model)
         wanted, unwanted = sampling.alike(wanted, unwanted)
     with weights(model) as held:
         sampling.check_width(wanted, held, "positive")

@@ -29,10 +29,12 @@ def encode_text(encoder: TextEncoder, text: Prompt, skip: Skip = 0) -> Condition
     own pipeline does it. A longer one is read in parts of 75 tokens that are put one after another, so
     nothing is cut off, but words in different parts do not see each other.
     """
+    from nodes._lib.arrays import array
+
     with weights(encoder) as reader:
         if skip >= reader.layers:
             raise BadInput(
                 "skip", got=skip, want=f"0 to {reader.layers - 1}", remedy="This encoder has no more."
             )
         embeds = reader.read(text, skip)
-    return Conditioning(embeds.float().cpu().numpy(), encoder.family)
+    return Conditioning(array(embeds), encoder.family)

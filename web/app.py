@@ -28,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     *pages.ROUTES,
 )
 HEADERS = {
+    "Server": "Tessera",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -103,8 +104,8 @@ class Connection(web.RequestHandler):
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Keep the log for what is our fault: a client's garbled body is not."""
-        log = self.log_debug if isinstance(kw.get("exc_info"), web.RequestPayloadError) else super().log_exception
-        log(*args, **kw)
+        theirs = isinstance(kw.get("exc_info"), web.RequestPayloadError)
+        (self.log_debug if theirs else super().log_exception)(*args, **kw)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -87,13 +88,13 @@ async def from_form(request: web.Request, limit: int) -> tuple[bytes, str]:
 
 async def capped(source: aiohttp.StreamReader | BodyPartReader, limit: int) -> bytes:
     """All of the bytes, if they are not more than allowed."""
-    data = bytearray()
+    data = io.BytesIO()  # hands its bytes over without a second copy
     more = source.read_chunk if isinstance(source, BodyPartReader) else source.read
     while chunk := await more(CHUNK):
-        data += chunk
-        if len(data) > limit:
+        if data.tell() + len(chunk) > limit:
             raise too_large(limit)
-    return bytes(data)
+        data.write(chunk)
+    return data.getvalue()
 
 
 def too_large(limit: int) -> TooLarge:

@@ -43,11 +43,11 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let through what comes from here, from our own pages, and with the token."""
     settings = engine(request).settings
     check_host(request, settings)
-    if request.method not in SAFE or request.path == "/ws":
+    if request.method not in SAFE or place(request) == "/ws":
         check_origin(request, settings)
         check_form(request)
     if settings.token and not admitted(request, settings.token):
-        if request.path in ("/", "/docs") and "text/html" in request.headers.get("Accept", ""):
+        if place(request) in ("/", "/docs") and "text/html" in request.headers.get("Accept", ""):
             return login_page()
         raise Unauthorised(remedy="Send it as Authorization: Bearer, or as X-API-Key.")
     return await handler(request)
@@ -86,6 +86,12 @@ class Session(Struct, forbid_unknown_fields=True):
     token: str
 
 
+def place(request: web.Request) -> str:
+    """The route that answers, however its address was written; empty if there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else ""
+
+
 def check_host(request: web.Request, settings: Settings) -> None:
     """Answer only to names that are ours, or a page of another name could rebind itself to this address."""
     given = request.headers.getall("Host", [])
@@ -116,13 +122,13 @@ def check_origin(request: web.Request, settings: Settings) -> None:
 
 def check_form(request: web.Request) -> None:
     """Refuse what a plain HTML form can send, except the upload of a file."""
-    if request.content_type in FORMS and request.path != UPLOAD:
+    if request.content_type in FORMS and place(request) != UPLOAD:
         raise Unsupported(f"Forms are not accepted: {request.content_type}.", remedy=SEND_JSON)
 
 
 def admitted(request: web.Request, token: str) -> bool:
     """Whether the request carries the token or a cookie made from it."""
-    if request.path == SESSION and request.method == "POST":
+    if place(request) == SESSION and request.method == "POST":
         return True
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and equal(given.strip(), token):

@@ -11,6 +11,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from engine.events import FINAL, JOB_STATES, Event, Preview
+from engine.service import VERSION
 from web.problems import Handler
 from web.route import ENGINE, Route, answer, engine
 from web.sockets import CLIENTS
@@ -31,9 +32,9 @@ class Health(Struct):
 
 async def health(request: web.Request) -> web.StreamResponse:
     """Say that the server answers, worker or not."""
-    info = await engine(request).info()
-    queue = "paused" if info["queue"]["paused"] else "running"
-    return answer(Health("ok", info["version"], info["worker"]["state"], queue))
+    dispatch = engine(request).dispatch
+    queue = "paused" if dispatch.paused else "running"
+    return answer(Health("ok", VERSION, dispatch.host.status()["state"], queue))
 
 
 async def info(request: web.Request) -> web.StreamResponse:

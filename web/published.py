@@ -7,18 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
-from engine import workflow
 from engine.errors import TesseraError
 from engine.events import Request
 from web.openapi import describe
-from web.route import KEY, WAIT, Route, answer, content, document, engine, owner
+from web.route import KEY, WAIT, Route, answer, content, engine, owner, record
 from web.runs import submit
 from web.views import Submitted
 
 
 async def call(request: web.Request) -> web.StreamResponse:
     """Call a saved workflow with its named inputs as the body; answers the run."""
-    inputs = workflow.read(await document(request)) if await content(request) else {}
+    inputs = await record(request) if await content(request) else {}
     return await submit(request, Request(workflow=request.match_info["name"], inputs=inputs))
 
 

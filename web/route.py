@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
 OWNER = "local"
 """Whose runs, workflows and artifacts these are. There is one owner until there are accounts."""
 LONGEST_WAIT = 60.0
+LARGE = 256 * 1024  # bytes of JSON that are read in a thread, so that others need not wait
 SEND_JSON = "Send JSON with Content-Type: application/json."
 BROKEN = (aiohttp.ClientPayloadError, aiohttp.http.HttpProcessingError, web.RequestPayloadError)
 """What aiohttp raises on a body that is cut short or garbled."""
@@ -71,11 +73,19 @@ def owner(request: web.Request) -> str:
 
 async def body(request: web.Request, kind: type[T]) -> T:
     """The request's JSON body as a Struct, strictly: no duplicate keys, no unknown fields, no surprises."""
-    raw = workflow.read(await document(request), limit=engine(request).settings.document_limit)
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert(await record(request), kind)
     except msgspec.ValidationError as error:
         raise Invalid([from_msgspec(error)]) from None
+
+
+async def record(request: web.Request) -> dict[str, Any]:
+    """The request's JSON body as plain data."""
+    data = await document(request)
+    if len(data) < LARGE:
+        return workflow.read(data)
+    limit = engine(request).settings.document_limit
+    return await asyncio.to_thread(workflow.read, data, limit=limit)
 
 
 async def document(request: web.Request) -> bytes:

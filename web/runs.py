@@ -158,15 +158,24 @@ async def narrate(request: web.Request, response: web.StreamResponse, job: Job, 
     over = job.state in FINAL
     async with aclosing(follow(engine(request), owner=owner(request), after=after, job=job.id)) as batches:
         async for batch, live in batches:
-            said = [item for item in batch if isinstance(item, Event)]
-            for event in said:
-                if event.kind == "job.state":
-                    over = event.data.get("state") in FINAL
-            lines = b"".join(sse(event) for event in said)
-            async with asyncio.timeout(STUCK):
-                await response.write(lines or b": still here\n\n")
+            for event in batch:
+                if isinstance(event, Event):
+                    await tell(response, sse(event))
+                    if event.kind == "job.state":
+                        over = event.data.get("state") in FINAL
             if live and over:
                 return
+            if not batch:
+                await tell(response, b": still here\n\n")
+
+
+async def tell(response: web.StreamResponse, line: bytes) -> None:
+    """Write to a client that is given some time to take it."""
+    try:
+        async with asyncio.timeout(STUCK):
+            await response.write(line)
+    except TimeoutError:
+        raise ConnectionResetError("the client takes nothing") from None
 
 
 def sse(event: Event) -> bytes:

@@ -23,10 +23,10 @@ Batch = tuple[list[Item], bool]
 
 QUEUE_BYTES = 4 * 1024**2
 QUEUE_ITEMS = 4096
-LOG_PAGE = 500
+LOG_PAGE = 100
 TICK = 0.02  # seconds between two batches: what comes faster than 50 a second is seen by nobody
 QUIET = 15.0  # seconds without news after which a sign of life is sent
-STUCK = 30.0  # seconds a client may take to accept one batch
+STUCK = 30.0  # seconds a client may take to make room for one message
 HEARTBEAT = 20.0
 MAX_CLIENTS = 256
 MAX_MESSAGE = 4096
@@ -159,7 +159,8 @@ async def follow(engine: Engine, *, owner: str, after: int, job: str = "") -> As
             sent = max((item.seq for item in batch if stored(item)), default=sent)
             yield batch, not outbox.behind
             await asyncio.sleep(TICK)
-            await outbox.news()
+            if not outbox.behind:
+                await outbox.news()
     finally:
         engine.unsubscribe(outbox.put)
 
@@ -205,8 +206,8 @@ async def write(request: web.Request, socket: web.WebSocketResponse, after: int)
         await socket.send_str(f'{{"kind":"hello","seq":{after}}}')
         async with aclosing(follow(engine(request), owner=owner(request), after=after)) as batches:
             async for batch, _ in batches:
-                async with asyncio.timeout(STUCK):
-                    for item in batch:
+                for item in batch:
+                    async with asyncio.timeout(STUCK):
                         await send(socket, item)
     except ConnectionError:
         return

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from engine.types import Latent
+from nodes._lib.arrays import array, tensor
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -19,20 +19,19 @@ SMALLEST_TILE = 8
 
 def decode(vae: Any, latent: Latent, thrift: int = 0) -> Array:
     """Height × width × 3, float32 in 0..1."""
-    cells = torch.from_numpy(np.array(latent.samples))[None].to(vae.device, vae.dtype)
+    cells = tensor(latent.samples)[None].to(vae.device, vae.dtype)
     with torch.no_grad():
         picture = tiled(vae, thrift).decode(cells / vae.config.scaling_factor, return_dict=False)[0]
-    return (picture * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 0).cpu().float().numpy()  # type: ignore[no-any-return]
+    return array((picture * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 0))
 
 
 def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) -> Array:
     """Channels × height/factor × width/factor of pixels in 0..1: the mean, or a sample drawn by seed."""
-    rows = np.array(pixels)[None].transpose(0, 3, 1, 2)  # torch's kernels, and so its bits, follow the strides
-    picture = torch.from_numpy(rows).to(vae.device, vae.dtype)
+    picture = tensor(pixels[None]).permute(0, 3, 1, 2).to(vae.device, vae.dtype)
     with torch.no_grad():
         spread = tiled(vae, thrift).encode(picture * 2 - 1).latent_dist
     cells = spread.mean if seed is None else spread.sample(torch.Generator("cpu").manual_seed(seed))
-    return (cells * vae.config.scaling_factor)[0].float().cpu().numpy()  # type: ignore[no-any-return]
+    return array((cells * vae.config.scaling_factor)[0])
 
 
 def tiled(vae: Any, thrift: int) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import diffusers
-import numpy as np
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
 from engine.types import Latent
+from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.previews import rough
 from nodes._lib.schedules import Stretch, scheduler
@@ -47,7 +47,7 @@ def walk(
     inner = scheduler(held.schedule, way.method, way.spacing)
     stretch = Stretch(inner, way.steps, way.begin, way.end, device)
     generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
-    first = torch.from_numpy(np.array(start.samples))[None].to(device, dtype)
+    first = tensor(start.samples)[None].to(device, dtype)
     if start.noisy:
         first = stretch.opened(first)
     else:
@@ -60,8 +60,8 @@ def walk(
     def after(_: object, step: int, __: object, tensors: dict[str, Any]) -> dict[str, Any]:
         ctx.progress((step + 1) / last)
         if (step + 1) % every == 0 and step + 1 < last:
-            now = tensors["latents"][0].float() / stretch.scale
-            ctx.preview(rough(now.cpu().numpy(), held.preview))
+            now = tensors["latents"][0] / stretch.scale
+            ctx.preview(rough(array(now), held.preview))
         return {}
 
     ctx.check()
@@ -79,8 +79,8 @@ def walk(
         callback_on_step_end=after,
     )[0]
     noisy = way.end < way.steps
-    samples = (stretch.closed(found) if noisy else found)[0].float().cpu().numpy()
-    return Latent(samples, start.family, start.factor, noisy)
+    samples = (stretch.closed(found) if noisy else found)[0]
+    return Latent(array(samples), start.family, start.factor, noisy)
 
 
 def assemble(family: Family, denoiser: Any, stretch: Stretch) -> Any:
@@ -124,8 +124,3 @@ class Halves(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow tor
     def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
         pairs = zip(sample.split(1), encoder_hidden_states.split(1), strict=True)
         return (torch.cat([self.module(s, time, encoder_hidden_states=e, **rest)[0] for s, e in pairs]),)
-
-
-def tensor(array: Any) -> torch.Tensor:
-    """A copy: values on wires are read-only, and torch cannot promise that."""
-    return torch.from_numpy(np.array(array))

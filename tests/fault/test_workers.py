@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.fault.trouble import Diary, alone, chore, expected, install
+from tests.fault.trouble import Diary, alone, chore, ended_within, expected, install, worker_of
 from tests.serving import Json, Server
 
 GRACE = 1.0
@@ -26,11 +25,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     packs = str(install(tmp_path))
     with Server(tmp_path / "data", packs=packs, cancel_grace=str(GRACE)) as server:
         yield server
-
-
-def worker_of(server: Server) -> psutil.Process:
-    [child] = psutil.Process(server.pid).children()
-    return child
 
 
 def until(diary: Diary, what: str) -> None:
@@ -53,7 +47,7 @@ def test_a_deaf_node_is_gone_soon_after_its_cancel_and_its_neighbours_are_done(
     beside, after = server.submit(chore(1, diary, seconds=3.0)), server.submit(chore(2, diary))
     worker = worker_of(server)
     assert server.ask("DELETE", f"/api/runs/{deaf}").json()["state"] == "cancelled"
-    worker.wait(GRACE + 2)
+    assert ended_within(worker, GRACE + 2)
     for number, id in ((1, beside), (2, after)):
         run = server.finished(id)
         assert (run["state"], run["outputs"]["sum"]) == ("done", expected(number)[0])
@@ -74,7 +68,7 @@ def test_ending_a_worker_on_purpose_never_counts_against_its_other_jobs(server: 
             time.sleep(0.01)
         worker = worker_of(server)
         server.ask("DELETE", f"/api/runs/{deaf}")
-        worker.wait(GRACE + 2)
+        assert ended_within(worker, GRACE + 2)
     end = time.monotonic() + SOON
     while (run := server.get(f"/api/runs/{patient}"))["state"] != "running":
         assert time.monotonic() < end
@@ -136,7 +130,7 @@ def test_a_worker_is_gone_within_a_second_of_its_server(server: Server, diary: D
     until(diary, "deaf")
     worker = worker_of(server)
     server.kill()
-    worker.wait(1.0)
+    assert ended_within(worker, 1.0)
 
 
 def test_a_node_file_that_is_saved_gives_its_new_code_to_the_next_run(

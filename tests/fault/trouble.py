@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.serving import Json
+import psutil
+
+from tests.serving import Json, Server
 
 SOURCE = '''
 """Nodes that are slow, that change the world, that do not listen, or that take their process along."""
@@ -117,6 +121,22 @@ def install(folder: Path) -> Path:
     pack.mkdir(parents=True)
     (pack / "__init__.py").write_text(SOURCE, "utf-8")
     return pack.parent
+
+
+def worker_of(server: Server) -> psutil.Process:
+    [child] = psutil.Process(server.pid).children()
+    return child
+
+
+def ended_within(process: psutil.Process, seconds: float) -> bool:
+    """Whether it is gone by then; one that nobody has reaped yet is gone too."""
+    end = time.monotonic() + seconds
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+    return True
 
 
 def alone(node: str, diary: Diary, **values: object) -> Json:

@@ -53,7 +53,9 @@ def test_one_side_gives_the_other() -> None:
 def test_inside_keeps_proportions_and_cover_fills() -> None:
     assert picture_size(resize(picture(12, 8), 24, 24, fit="inside")) == (24, 16)
     assert picture_size(resize(picture(12, 8), 24, 24, fit="cover")) == (24, 24)
-    stripes = Image(np.concatenate([plain((255,), 4).pixels, plain((0,), 4).pixels, plain((255,), 4).pixels], 1))
+    stripes = Image(
+        np.concatenate([plain((255,), 4).pixels, plain((0,), 4).pixels, plain((255,), 4).pixels], 1)
+    )
     assert resize(stripes, 4, 8, fit="cover", filter="nearest").pixels.max() == 0
 
 
@@ -93,7 +95,13 @@ def test_inverting_twice_changes_nothing_and_transparency_stays() -> None:
 def test_values_on_wires_are_never_written_to() -> None:
     whole = picture(channels=4)
     whole.pixels.flags.writeable = False
-    for found in (invert(whole), resize(whole, 5, 5), crop(whole, 2, 2), blend(whole, whole), contact_sheet([whole])):
+    for found in (
+        invert(whole),
+        resize(whole, 5, 5),
+        crop(whole, 2, 2),
+        blend(whole, whole),
+        contact_sheet([whole]),
+    ):
         assert found is not whole
 
 
@@ -107,7 +115,14 @@ def test_a_sheet_has_each_picture_in_its_place() -> None:
 
 
 def test_a_sheet_is_about_square_unless_told() -> None:
-    assert [picture_size(contact_sheet([plain((1,))] * n))[0] // 16 for n in (1, 2, 4, 5, 9, 10)] == [1, 2, 2, 3, 3, 4]
+    assert [picture_size(contact_sheet([plain((1,))] * n))[0] // 16 for n in (1, 2, 4, 5, 9, 10)] == [
+        1,
+        2,
+        2,
+        3,
+        3,
+        4,
+    ]
 
 
 def test_captions_are_written_and_shortened_to_fit() -> None:

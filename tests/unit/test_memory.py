@@ -153,7 +153,11 @@ def test_what_is_not_used_any_more_goes_at_last_however_costly(make: Make) -> No
 
 def test_what_cannot_fit_is_out_of_memory_with_figures(make: Make) -> None:
     residency = make(SIZE + 10)
-    with residency.hold(ref(residency, 0)), pytest.raises(OutOfMemory) as caught, residency.hold(ref(residency, 1)):
+    with (
+        residency.hold(ref(residency, 0)),
+        pytest.raises(OutOfMemory) as caught,
+        residency.hold(ref(residency, 1)),
+    ):
         pass
     assert (caught.value.needed, caught.value.free) == (SIZE, 10)
     assert names(residency) == {"m0"}
@@ -191,7 +195,10 @@ def test_eviction_takes_one_or_all_but_never_what_is_in_use(make: Make) -> None:
 
 def test_a_family_that_nobody_loads_is_said(make: Make) -> None:
     residency = make()
-    with pytest.raises(MissingModel, match="Vae of family 'unknown'"), residency.hold(ref(residency, 0, "unknown")):
+    with (
+        pytest.raises(MissingModel, match="Vae of family 'unknown'"),
+        residency.hold(ref(residency, 0, "unknown")),
+    ):
         pass
 
 
@@ -202,7 +209,11 @@ def test_a_model_whose_content_differs_is_not_loaded(make: Make) -> None:
 
 
 def test_a_cpu_never_computes_in_float16() -> None:
-    assert [dtype_on("cpu", kind) for kind in ("auto", "float16", "bfloat16")] == ["float32", "float32", "bfloat16"]
+    assert [dtype_on("cpu", kind) for kind in ("auto", "float16", "bfloat16")] == [
+        "float32",
+        "float32",
+        "bfloat16",
+    ]
     assert [dtype_on("cuda", kind) for kind in ("auto", "float32")] == ["float16", "float32"]
 
 

@@ -41,7 +41,12 @@ def models(top: Path, tmp_path: Path) -> Models:
 def test_a_checkpoint_goes_by_its_file_name_with_or_without_ending(top: Path, models: Models) -> None:
     put(top / "checkpoints" / "photo" / "real.safetensors")
     found = models.find("photo/real")
-    assert (found.name, found.layout, found.kind, found.bytes) == ("photo/real", "single_file", "model", len(EMPTY))
+    assert (found.name, found.layout, found.kind, found.bytes) == (
+        "photo/real",
+        "single_file",
+        "model",
+        len(EMPTY),
+    )
     assert models.find("photo/real.safetensors") == found
 
 
@@ -233,7 +238,9 @@ def test_a_model_that_moved_is_found_by_its_content(top: Path, models: Models) -
         models.locate("b", "0" * 64)
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04zip", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0[}", b"\x02\0\0\0\0\0\0\0[]"])
+@pytest.mark.parametrize(
+    "data", [b"", b"PK\x03\x04zip", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0[}", b"\x02\0\0\0\0\0\0\0[]"]
+)
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnsafeModel, match="not a safetensors file"):
         header(put(tmp_path / "x.safetensors", data))

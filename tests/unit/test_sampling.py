@@ -76,6 +76,7 @@ def drawn(pipeline: Any, **options: Any) -> Any:
     return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **options).images[0])
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__")  # numpy about the scheduler of dpm2
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_draws_the_pixels_of_the_pipeline(
     method: Any, model: Loaded, words: Conditioning, canvas: Latent, pipeline: Any
@@ -85,11 +86,19 @@ def test_every_method_draws_the_pixels_of_the_pipeline(
     np.testing.assert_array_equal(picture.pixels, drawn(scheduled(pipeline, method)))
 
 
-@pytest.mark.parametrize(("method", "spacing"), [("dpm++ 2m", "karras"), ("euler", "beta"), ("ddim", "leading")])
+@pytest.mark.parametrize(
+    ("method", "spacing"), [("dpm++ 2m", "karras"), ("euler", "beta"), ("ddim", "leading")]
+)
 def test_a_spacing_is_that_of_the_scheduler(
     method: Any, spacing: Any, model: Loaded, words: Conditioning, canvas: Latent, pipeline: Any
 ) -> None:
-    options: dict[str, Any] = {"steps": STEPS, "guidance": 4.0, "method": method, "spacing": spacing, "seed": 7}
+    options: dict[str, Any] = {
+        "steps": STEPS,
+        "guidance": 4.0,
+        "method": method,
+        "spacing": spacing,
+        "seed": 7,
+    }
     picture = decode_latent(model.vae, sample(model.denoiser, words, canvas, **options).latent)
     np.testing.assert_array_equal(picture.pixels, drawn(scheduled(pipeline, method, spacing)))
 
@@ -113,7 +122,9 @@ def test_a_negative_prompt_another_size_and_no_guidance_are_the_pipelines_too(
     np.testing.assert_array_equal(decode_latent(model.vae, plain.latent).pixels, wanted)
 
 
-@pytest.mark.parametrize("method", ["euler", "heun", "ddim", "dpm++ 2m", "dpm++ 2s", "euler ancestral", "plms", "lcm"])
+@pytest.mark.parametrize(
+    "method", ["euler", "heun", "ddim", "dpm++ 2m", "dpm++ 2s", "euler ancestral", "plms", "lcm"]
+)
 def test_image_to_image_draws_the_pixels_of_its_pipeline(
     method: Any, model: Loaded, words: Conditioning, image: Image, pipeline: Any
 ) -> None:
@@ -156,11 +167,30 @@ def test_a_picture_comes_back_from_its_latent_nearly_as_it_was(model: Loaded, im
     assert error < 12
 
 
+def test_every_array_is_in_the_order_it_will_have_when_it_comes_from_the_cache(
+    model: Loaded, words: Conditioning, canvas: Latent, image: Image
+) -> None:
+    latent = sample(model.denoiser, words, canvas, steps=1).latent
+    arrays = [
+        words.embeds,
+        latent.samples,
+        decode_latent(model.vae, latent).pixels,
+        decode_latent(model.vae, latent, "float").pixels,
+        encode_image(model.vae, image).samples,
+    ]
+    assert all(array.flags.c_contiguous for array in arrays)
+    strided = Image(np.asfortranarray(image.pixels))
+    plain = encode_image(model.vae, image).samples
+    np.testing.assert_array_equal(encode_image(model.vae, strided).samples, plain)
+
+
 def test_float_pixels_round_to_the_8_bit_ones(model: Loaded, image: Image) -> None:
     latent = encode_image(model.vae, image)
     fine = decode_latent(model.vae, latent, "float").pixels
     assert fine.dtype == np.float32
-    np.testing.assert_array_equal((fine * 255).round().astype(np.uint8), decode_latent(model.vae, latent).pixels)
+    np.testing.assert_array_equal(
+        (fine * 255).round().astype(np.uint8), decode_latent(model.vae, latent).pixels
+    )
 
 
 def test_strength_0_keeps_the_start_and_1_ignores_it(
@@ -200,7 +230,9 @@ def test_the_same_seed_draws_the_same_and_another_something_else(
     model: Loaded, words: Conditioning, canvas: Latent
 ) -> None:
     def once(seed: int) -> Any:
-        return sample(model.denoiser, words, canvas, steps=2, method="euler ancestral", seed=seed).latent.samples
+        return sample(
+            model.denoiser, words, canvas, steps=2, method="euler ancestral", seed=seed
+        ).latent.samples
 
     np.testing.assert_array_equal(once(2**53 - 1), once(2**53 - 1))
     assert np.abs(once(1) - once(2)).max() > 0.1
@@ -211,7 +243,9 @@ def test_progress_is_told_at_each_step_and_previews_a_few_times(
 ) -> None:
     told: list[float] = []
     shown: list[Image] = []
-    sample(model.denoiser, words, canvas, steps=20, guidance=4.0, seed=7, ctx=Context(told.append, shown.append))
+    sample(
+        model.denoiser, words, canvas, steps=20, guidance=4.0, seed=7, ctx=Context(told.append, shown.append)
+    )
     assert told == [pytest.approx((i + 1) / 20) for i in range(20)]
     assert len(shown) == 4
     assert shown[0].pixels.dtype == np.uint8
@@ -270,14 +304,20 @@ def test_wrong_values_are_refused_by_name_with_a_remedy(
         (r"start: .*\(3, 16, 16\).*empty_latent", lambda: sample(model.denoiser, words, thin)),
         ("positive: .*64 wide.*want 128 wide", lambda: sample(model.denoiser, narrow, canvas)),
         ("negative: .*64 wide", lambda: sample(model.denoiser, words, canvas, narrow)),
-        ("spacing: .*karras.*'euler'", lambda: sample(model.denoiser, words, canvas, method="ddim", spacing="karras")),
+        (
+            "spacing: .*karras.*'euler'",
+            lambda: sample(model.denoiser, words, canvas, method="ddim", spacing="karras"),
+        ),
         ("steps: .*60", lambda: sample(model.denoiser, words, canvas, method="lcm", steps=60)),
         ("start_step: .*20", lambda: sample(model.denoiser, words, canvas, start_step=20)),
         ("end_step: .*0", lambda: sample(model.denoiser, words, canvas, end_step=0)),
         ("end_step: .*5", lambda: sample(model.denoiser, words, canvas, strength=0.5, end_step=5)),
         ("latent: .*'flux'", lambda: decode_latent(model.vae, stranger)),
         (r"latent: .*\(3, 16, 16\)", lambda: decode_latent(model.vae, thin)),
-        ("image: .*127 pixels.*Use 120 or 128", lambda: encode_image(model.vae, Image(image.pixels[:, :127]))),
+        (
+            "image: .*127 pixels.*Use 120 or 128",
+            lambda: encode_image(model.vae, Image(image.pixels[:, :127])),
+        ),
         ("skip: .*3.*0 to 2", lambda: encode_text(model.text_encoder, "red", 3)),
     ]
     for text, call in refused:

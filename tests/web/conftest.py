@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.web.site import Site, serving
+from tests.web.served import Site, serving
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from engine.types import Artifact
-from tests.web.site import Answer, Site, png, serving
+from tests.web.served import Answer, Site, png, serving
 from web.artifacts import headers_of, part, tidy
 
 PNG = {"Content-Type": "image/png"}

@@ -7,7 +7,7 @@ import pytest
 
 from engine.config import Settings
 from engine.errors import Forbidden
-from tests.web.site import Site, serving, sum_of
+from tests.web.served import Site, serving, sum_of
 from web.app import ROUTES
 from web.guard import ours, refuse_unsafe_bind
 

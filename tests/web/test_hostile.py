@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.web.site import Site, png, sum_of
+from tests.web.served import Site, png, sum_of
 
 TELLTALE = re.compile(r"Traceback|File \"|site-packages|\.py\b|sqlite|/(?:tmp|root|work|home|usr|var)/")
 """What no answer may contain: traces of our code, of our database, of this machine's folders."""
@@ -248,6 +248,8 @@ SITES = [
     post("another site", "/api/runs", {"workflow": "plus"}, (403,), Sec_Fetch_Site="cross-site"),
     post("an upload of another site", "/api/artifacts", png(), (403,), Origin="https://evil.example"),
     get("a websocket of another site", "/ws", 403, Origin="https://evil.example", Upgrade="websocket",
+        Connection="Upgrade", Sec_WebSocket_Version="13", Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ=="),
+    get("a websocket of another site in disguise", "/%77s", 403, 404, Origin="null", Upgrade="websocket",
         Connection="Upgrade", Sec_WebSocket_Version="13", Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ=="),
     get("an unknown expectation", "/api/info", 417, Expect="a miracle"),
     get("an unknown expectation of no address", "/nowhere", 404, 417, Expect="a miracle"),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.web.site import Site, chain, png, question, sum_of
+from tests.web.served import Site, chain, png, question, sum_of
 from web import views
 
 
@@ -213,6 +213,13 @@ async def test_a_thousand_steps_are_one_document(site: Site) -> None:
     run = await site.run(chain(1000))
     assert (run["state"], run["outputs"]) == ("done", {"count": 1000.0})
     assert len(run["steps"]) == 1000
+
+
+async def test_a_document_of_many_thousand_steps_is_checked_as_a_whole(site: Site) -> None:
+    large = chain(6000)
+    large["steps"]["s5999"]["wires"]["a"] = "s9999.out"
+    answer = await site.post("/api/check", {"workflow": large})
+    assert [problem["step"] for problem in answer.json["problems"]] == ["s5999"]
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon", "1e999"])

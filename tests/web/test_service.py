@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.config import ROOT
-from tests.web.site import Site, sum_of
+from tests.web.served import Site, serving, sum_of
 from web.app import ROUTES
+from web.route import Route
 
 
 async def test_the_server_says_that_it_lives_and_of_what_it_is_made(site: Site) -> None:
@@ -38,6 +40,17 @@ async def test_figures_are_for_prometheus_and_count_what_happened(site: Site) ->
     assert found["tessera_request_seconds_count", "POST", "/api/runs", "200"] == 2
     assert found["tessera_events_total", "job.created"] == 2
     assert found["tessera_steps_total", "memory"] == 1
+
+
+async def test_a_defect_of_ours_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        raise KeyError("/etc/secret")
+
+    async with serving(Route("GET", "/broken", broken, "tests")) as site:
+        answer = await site.get("/broken")
+    assert (answer.status, answer.codes) == (500, ["internal_error"])
+    assert b"secret" not in answer.body
+    assert "secret" in caplog.text
 
 
 async def test_every_node_is_listed_with_its_ports(site: Site) -> None:

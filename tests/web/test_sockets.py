@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from engine.events import Event, Preview
-from tests.web.site import Json, Site, chain, serving, sum_of
+from tests.web.served import Json, Site, chain, serving, sum_of
 from web import sockets
 from web.sockets import Outbox, frame, newer
 

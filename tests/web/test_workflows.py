@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.web.site import Site, sum_of
+from tests.web.served import Site, sum_of
 
 
 async def test_the_document_that_is_saved_is_the_document_that_is_served(site: Site) -> None:

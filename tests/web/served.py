@@ -18,6 +18,7 @@ from yarl import URL
 
 from engine.service import Engine
 from web.app import build, runner
+from web.route import Route
 
 Json = dict[str, Any]
 
@@ -89,10 +90,13 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[Site]:
-    """A server with these settings, while it is needed."""
+async def serving(*routes: Route, **settings: Any) -> AsyncIterator[Site]:
+    """A server with these settings, and perhaps further routes, while it is needed."""
     async with Engine.local(**settings) as engine:
-        served = runner(build(engine))
+        app = build(engine)
+        for route in routes:
+            app.router.add_route(route.method, route.path, route.handler)
+        served = runner(app)
         await served.setup()
         try:
             await web.TCPSite(served, "127.0.0.1", 0).start()

@@ -1,0 +1,21 @@
+"""Between the arrays on wires and tensors, always in C order: torch's kernels, and so its bits, follow strides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from engine.types import Array
+
+
+def tensor(array: Array) -> torch.Tensor:
+    """A copy: values on wires are read-only, and torch cannot promise that."""
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def array(tensor: torch.Tensor) -> Array:
+    """Float32, on the CPU."""
+    return np.ascontiguousarray(tensor.float().cpu().numpy())
