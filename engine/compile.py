@@ -87,11 +87,13 @@ class Compile:
             self.type_step(scope.flats[id])
         ends, outputs, types = self.ends(targets)
         wanted = self.reachable(ends)
-        if scope.parent is None and not outputs and all(id in self.gone for id in ends):
+        nothing = not outputs and all(id in self.gone for id in ends)
+        if scope.parent is None and nothing and (ends or not targets):
             remedy = "Add a step that saves something, name an output, or give targets."
             self.found.append(("", Problem("nothing_to_run", remedy=remedy)))
+        within = {"", *wanted, *(around for id in wanted for around in groups_around(id))}
         for id, problem in self.found:
-            (self.blocking if id == "" or id in wanted or scope.parent else self.warnings).append(problem)
+            (self.blocking if id in within or scope.parent else self.warnings).append(problem)
         if scope.parent is None:
             self.warnings += self.unreached(wanted)
         self.plan = Plan(
@@ -180,7 +182,7 @@ class Compile:
                 pieces.lazy(self, flat, port, bound, sources)
         if flat.id in self.gone:
             return
-        if bound:
+        if shape.generic:
             self.settle_variables(shape, bound, sources)
         types = self.outputs(flat, shape, bound, mapped=bool(maps))
         if shape.entry.pack:
@@ -212,8 +214,7 @@ class Compile:
         if isinstance(source, Body):
             return pieces.widen(self, source, target, bound)
         if isinstance(source, Const):
-            floats = widens(type_of(source.value), target, bound)
-            return Const(widened(source.value)) if floats else source
+            return Const(widened(source.value)) if widens(Scalar("int"), target, bound) else source
         return msgspec.structs.replace(source, widen=widens(self.type_behind(source), target, bound))
 
     def type_behind(self, source: From | Handed) -> PortType:
@@ -511,6 +512,12 @@ class Compile:
         if isinstance(feed, Typed) and feed.named:
             step, input = "", feed.named
         self.found.append((flat.id, Problem(code, step, input, got, want, remedy)))
+
+
+def groups_around(id: str) -> list[str]:
+    """The steps that are the groups in which a step was laid out."""
+    parts = id.split("/")
+    return ["/".join(parts[:length]) for length in range(1, len(parts))]
 
 
 Compiled = dict[tuple[int, tuple[PortType, ...]], "Compile"]

@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     cpu_fallback: bool = True
     """Run a step on the CPU when it does not fit on the GPU even with the least memory."""
     threads: Count = 0
-    """Threads that torch uses; 0 means one per core, at most 8."""
+    """Threads that torch uses; 0 means one per core but one, at most 8."""
     memory_limit: Count = 0
     """Bytes of weights kept in memory at most; 0 means half of the memory."""
     cache_limit: Count = 20 * 1024**3

@@ -154,6 +154,8 @@ class Dispatch:
             self.live.pop(job.id, None)
             await self.jobs.give_back(lease, {job.id})
             self.wake()
+        elif self.live.get(job.id) is not live:  # cancelled while the worker came up
+            self.host.cancel(job.id)
         elif limit := self.settings.time_limit:
             asyncio.get_running_loop().call_later(limit, self._expire, job.id, live)
 

@@ -180,10 +180,11 @@ class Flights:
             return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
         if key is not None and (known := await self.from_disk(key)) is not None:
             return known, "disk", 0.0, ""
-        if (
-            key is not None and (flight := self._joinable.get(key)) is not None
-        ):  # begun while we looked on disk
-            return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
+        if key is not None:  # while we looked on disk another may have come to its end, or begun
+            if (known := self.cache.peek(key)) is not None:
+                return known, "memory", 0.0, ""
+            if (flight := self._joinable.get(key)) is not None:
+                return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
         flight = self.start(call, caller)
         result = await self.aboard(flight, caller, call.path)
         return result, "ran", flight.seconds, flight.why

@@ -51,7 +51,7 @@ class Frame:
 
     def demand(self, ends: Sequence[int]) -> None:
         """Ask for steps and everything that must be done before them."""
-        stack = [end for end in ends if self.unmet[end] < 0]
+        stack = [end for end in reversed(ends) if self.unmet[end] < 0]
         steps, results, unmet, ready = self.plan.steps, self.results, self.unmet, self.run.ready
         while stack:
             index = stack.pop()
@@ -59,7 +59,7 @@ class Frame:
                 continue
             step = steps[index]
             count = 0
-            for need in step.needs:
+            for need in reversed(step.needs):
                 if results[need] is None:
                     count += 1
                     self.readers[need].append(index)

@@ -11,6 +11,7 @@ from engine.digest import digest, key_prefix
 from engine.errors import Problem
 from engine.ports import ARTIFACT, Class, Either, ListOf, Piece, PortType, Scalar
 from engine.registry import Entry
+from engine.variables import has_var
 from engine.wires import Fit
 
 # What feeds an input of a planned step.
@@ -61,7 +62,7 @@ class Shape:
     """A node as the planner and the run use it: looked up once, not per step."""
 
     __slots__ = (
-        *("artifacts", "defaults", "eager", "eager_names", "entry"),
+        *("artifacts", "defaults", "eager", "eager_names", "entry", "generic"),
         *("inputs", "limited", "names", "outputs", "single", "spec"),
     )
 
@@ -77,6 +78,7 @@ class Shape:
         self.defaults = {
             p.name: Const(p.default, digest(p.default)) for p in self.spec.inputs if p.default is not UNSET
         }
+        self.generic = any(has_var(p.type) for p in self.spec.inputs)
         self.limited = frozenset(i for i, p in enumerate(self.spec.inputs) if has_limits(p.type))
         self.artifacts = frozenset(p.name for p in self.spec.inputs if holds_artifact(p.type))
 

@@ -139,7 +139,8 @@ class Runner:
         await self._numerics()
         from engine import memory
 
-        await asyncio.to_thread(memory.warm)
+        async with self._numbers:  # a run waits: transformers breaks when two threads import it at once
+            await asyncio.to_thread(memory.warm)
 
     def close(self) -> None:
         self.flights.close()
@@ -287,6 +288,8 @@ class Runner:
         epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.every_step() if s.shape.entry.pack}
         found: dict[str, Any] = {"nodes": nodes, "packs": epochs, "outputs": {}}
         found["outputs"] = {name: digest(value).hex() for name, value in ending.values.items()}
+        if ending.effects and not ending.values:  # sorted, since branches may overtake each other
+            found["outputs"]["effects"] = digest(sorted(digest(value) for value in ending.effects)).hex()
         if self.flights.memory is not None and on_device(plan):
             from engine import memory
 

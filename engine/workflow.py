@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET, Meta, Struct, field
 
 from engine.errors import Invalid, Problem, TooLarge, shown
 from engine.node import NAME, NodeSpec
@@ -292,7 +292,7 @@ def ecmascript(number: float) -> str:
         return digits
     power = int(exponent)
     sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
-    if -7 <= power < 0:
+    if -7 < power < 0:
         return f"{sign}0.{'0' * (-power - 1)}{mantissa.replace('.', '')}"
     if 0 < power < 21:
         return sign + mantissa.replace(".", "").ljust(power + 1, "0")

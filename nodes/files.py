@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from engine import artifacts
 from engine.config import Metadata
@@ -60,7 +58,7 @@ def save_image(
 
 def story(wanted: Metadata | None) -> dict[str, str]:
     """What a file says about how it was made."""
-    made = origin()
+    made = artifacts.origin.get() or {}
     amount = wanted or made.get("metadata", "params")
     if amount == "none":
         return {}
@@ -68,11 +66,5 @@ def story(wanted: Metadata | None) -> dict[str, str]:
     if amount != "label" and made.get("inputs"):
         told["parameters"] = json.dumps(made["inputs"], ensure_ascii=False)
     if amount == "full" and made.get("workflow"):
-        told["workflow"] = json.dumps(made["workflow"], ensure_ascii=False)
+        told["workflow"] = made["workflow"]
     return told
-
-
-def origin() -> Mapping[str, Any]:
-    """What the engine knows about the run: its inputs, its workflow, how much files shall say."""
-    known = getattr(artifacts, "origin", None)
-    return (known.get(None) or {}) if isinstance(known, ContextVar) else {}

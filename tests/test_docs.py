@@ -80,11 +80,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
     environment = {**clean, "TESSERA_PORT": "0", "PYTHONPATH": str(ROOT)}
     command = ["bash", "-euc", MAKE_RUN.code]
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as server:
         try:
             yield Clone(folder, address_of(server), environment)
         finally:
-            server.send_signal(signal.SIGINT)
+            os.killpg(server.pid, signal.SIGINT)  # as a terminal does: to make and to the server
 
 
 def address_of(server: subprocess.Popen[str]) -> str:

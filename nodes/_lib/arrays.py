@@ -1,4 +1,4 @@
-"""Between the arrays on wires and tensors, always in C order: torch's kernels, and so its bits, follow strides."""
+"""Between the arrays on wires and tensors, always in C order, since strides change the bits of results."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_ending_a_worker_on_purpose_never_counts_against_its_other_jobs(server: 
 
 
 @pytest.mark.parametrize(
-    ("how", "cause"), [("exit", "exited with code 7"), ("segfault", "SIGSEGV"), ("kill", "out of memory")]
+    ("how", "cause"), [("exit", "exited with code 7"), ("segfault", "SIGSEGV"), ("kill", "SIGKILL")]
 )
 def test_a_job_that_kills_three_workers_is_set_aside_and_its_neighbour_is_done(
     server: Server, diary: Diary, how: str, cause: str

@@ -80,7 +80,7 @@ def test_blending_goes_from_one_to_the_other() -> None:
     for amount, wanted in ((0.0, (0, 100, 200)), (0.5, (100, 100, 100)), (1.0, (200, 100, 0))):
         assert tuple(blend(a, b, amount).pixels[0, 0]) == wanted
     assert blend(plain((9,)), plain((1, 2, 3, 4))).pixels.shape == (8, 12, 4)
-    with pytest.raises(BadInput, match="b: .*10 × 8.*12 × 8"):
+    with pytest.raises(BadInput, match=r"b: .*10 × 8.*12 × 8"):
         blend(a, picture(10, 8))
 
 
@@ -174,7 +174,8 @@ def test_a_saved_png_opens_as_the_same_pixels(store: Path, channels: int) -> Non
 def test_the_mask_of_a_picture_is_what_is_transparent(store: Path) -> None:
     whole = picture(channels=4)
     mask = load_image(save_image(whole)).mask.pixels
-    np.testing.assert_allclose(mask, 1 - whole.pixels[..., 3] / 255, atol=1e-6)
+    wanted = 1 - whole.pixels[..., 3].astype(float) / 255
+    assert np.allclose(mask.astype(float), wanted, atol=1e-6)
     assert not load_image(save_image(picture())).mask.pixels.any()
 
 
@@ -196,3 +197,21 @@ def test_a_label_says_that_the_picture_was_generated(store: Path) -> None:
     assert kept(save_image(picture(), metadata="label")).text == {"Software": LABEL}
     [told] = kept(save_image(picture(), format="webp", metadata="label")).getexif().values()
     assert json.loads(told) == {"Software": LABEL}
+
+
+def test_a_picture_tells_as_much_of_its_run_as_asked(store: Path) -> None:
+    told = {"metadata": "full", "inputs": {"prompt": "ein Café", "seed": 7}, "workflow": '{"tessera": 1}'}
+    token = artifacts.origin.set(told)
+    try:
+        amounts: list[Any] = [None, "params", "label", "none"]
+        texts = [kept(save_image(picture(), metadata=amount)).text for amount in amounts]
+    finally:
+        artifacts.origin.reset(token)
+    assert [set(text) for text in texts] == [
+        {"Software", "parameters", "workflow"},
+        {"Software", "parameters"},
+        {"Software"},
+        set(),
+    ]
+    assert json.loads(texts[0]["parameters"]) == told["inputs"]
+    assert texts[0]["workflow"] == told["workflow"]

@@ -1,0 +1,116 @@
+"""Sampling beside the bare loop of diffusers, and whether the same picture comes out every time."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.config import ROOT
+from engine.events import Job, Request
+from engine.service import Engine
+from engine.workers import Here
+from tests.bench.table import Row
+from tests.serving import Server
+
+STARTER = ROOT / "models" / "starter" / "base"
+ROUNDS, STEPS, GUIDANCE = 15, 20, 4.0
+EQUAL = 20
+
+
+async def sampling() -> list[Row]:
+    """The engine and the bare loop take turns, on the same weights, in one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Engine.local(Path(folder)) as engine:
+            first = await picture(engine, 1)
+            assert isinstance(engine.dispatch.host, Here)
+            residency = engine.dispatch.host.runner.residency
+            loads = residency.loads
+            bare = await asyncio.to_thread(Bare)
+            ratios, encoded = [], 0
+            for turn in range(ROUNDS):
+                job = await picture(engine, 100 + turn)
+                encoded += job.steps["words"].calls + job.steps["avoid"].calls
+                alone = await asyncio.to_thread(bare.loop, 100 + turn)
+                ratios.append(job.steps["sample"].seconds / alone)
+            reloads = residency.loads - loads
+    assert first.steps["sample"].calls == 1
+    over = (statistics.median(ratios) - 1) * 100
+    what = f"sampling, starter, fp32, {STEPS} steps: over the bare diffusers loop"
+    return [
+        Row("7", what, over, "%", 1.0, note=f"median of {ROUNDS} pairs"),
+        Row("7", "repeated prompt: encoder calls", encoded, "", 0),
+        Row("7", "fitting model used again: loads", reloads, "", 0),
+    ]
+
+
+async def picture(engine: Engine, seed: int) -> Job:
+    inputs: dict[str, Any] = {"prompt": "a red circle on a blue background", "seed": seed, "steps": STEPS}
+    [job] = await engine.submit(Request("text_to_image", inputs))
+    job = await engine.wait(job.id)
+    assert job.state == "done", job.problem
+    return job
+
+
+class Bare:
+    """What anybody would write with diffusers alone."""
+
+    def __init__(self) -> None:
+        import torch
+        from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
+
+        unet = UNet2DConditionModel.from_pretrained(STARTER / "unet", torch_dtype=torch.float32)
+        self.unet = unet.eval().requires_grad_(False)
+        self.scheduler = EulerDiscreteScheduler.from_pretrained(STARTER / "scheduler")
+        width = int(unet.config.cross_attention_dim)
+        self.prompts = torch.randn(2, 77, width, generator=torch.Generator().manual_seed(0))
+        size = int(unet.config.sample_size)
+        self.shape = (1, int(unet.config.in_channels), size, size)
+
+    def loop(self, seed: int) -> float:
+        """Seconds from noise to latent."""
+        import torch
+
+        began = time.perf_counter()
+        scheduler = self.scheduler
+        scheduler.set_timesteps(STEPS)
+        latent = torch.randn(self.shape, generator=torch.Generator().manual_seed(seed))
+        latent = latent * scheduler.init_noise_sigma
+        with torch.no_grad():
+            for moment in scheduler.timesteps:
+                both = scheduler.scale_model_input(torch.cat([latent, latent]), moment)
+                noise = self.unet(both, moment, encoder_hidden_states=self.prompts, return_dict=False)[0]
+                without, wanted = noise.chunk(2)
+                guided = without + GUIDANCE * (wanted - without)
+                latent = scheduler.step(guided, moment, latent, return_dict=False)[0]
+        return time.perf_counter() - began
+
+
+async def equal() -> list[Row]:
+    """The same request again and again without the cache, after a restart, and in another worker."""
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "data") as server:
+        run = server.run("text_to_image", seed=11)
+        assert run["state"] == "done", run["error"]
+        same = sum(verified(server, run["id"]) for _ in range(EQUAL))
+        server.kill()
+        server.start()
+        same += verified(server, run["id"])
+        for worker in psutil.Process(server.pid).children():
+            worker.kill()
+        same += verified(server, run["id"])
+    what = f"{EQUAL} repeats, a restart, another worker: equal pictures"
+    return [Row("8", what, same, f"of {EQUAL + 2}", EQUAL + 2, at_least=True)]
+
+
+def verified(server: Server, run: str) -> bool:
+    """Whether the engine's own repetition gives the same; one that a killed worker took along is asked again."""
+    for _ in range(3):
+        answer = server.ask("POST", f"/api/runs/{run}/verify", {})
+        if answer.status == 200:
+            return bool(answer.json()["equal"])
+    raise AssertionError(answer.data)
