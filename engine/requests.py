@@ -177,11 +177,11 @@ class Desk:
         changed, settled = settle_seeds(workflow, inputs, self.planner.spec, draw=draw, offset=turn)
         if not changed:
             return raw, settled
-        steps = dict(raw["steps"])
-        for (step, port), seed in changed.items():
-            steps[step] = copy.copy(steps[step])
-            steps[step]["values"] = {**steps[step].get("values", {}), port: seed}
-        return {**raw, "steps": steps}, settled
+        document: Raw = copy.deepcopy({name: raw[name] for name in ("steps", "groups") if name in raw})
+        for (group, step, port), seed in changed.items():
+            part = document["groups"][group] if group else document
+            part["steps"][step].setdefault("values", {})[port] = seed
+        return {**raw, **document}, settled
 
 
 def plain_json(raw: Raw) -> bytes:

@@ -139,8 +139,9 @@ class Runner:
         await self._numerics()
         from engine import memory
 
-        async with self._numbers:  # a run waits: transformers breaks when two threads import it at once
-            await asyncio.to_thread(memory.warm)
+        async with self._numbers:  # transformers breaks when two threads import it: a run waits, or goes first
+            if not self.runs and not self._coming:
+                await asyncio.to_thread(memory.warm)
 
     def close(self) -> None:
         self.flights.close()

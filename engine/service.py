@@ -96,7 +96,7 @@ class Engine:
             folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessera-")))
             config = settings(**{**changes, "data": folder})
             async with cls._opened(config, registry or Registry.core()) as engine:
-                await engine.dispatch.open(Here(config, engine._core, engine.dispatch))
+                await engine.dispatch.open(Here(engine.settings, engine._core, engine.dispatch))
                 yield engine
 
     @classmethod
@@ -104,13 +104,16 @@ class Engine:
     async def open(cls, config: Settings) -> AsyncIterator[Engine]:
         """An engine with a child worker process: what the server uses."""
         async with cls._opened(config, Registry.core()) as engine:
-            await engine.dispatch.open(Child(config, engine.dispatch))
+            await engine.dispatch.open(Child(engine.settings, engine.dispatch))
             yield engine
 
     @classmethod
     @asynccontextmanager
     async def _opened(cls, config: Settings, registry: Registry) -> AsyncIterator[Engine]:
-        config = replace(config, data=config.data.absolute())
+        folders = [folder.absolute() for folder in config.models]  # a worker has another working folder
+        config = replace(
+            config, data=config.data.absolute(), packs=config.packs.absolute(), models=folders
+        )
         ownership = Ownership(config.data)
         try:
             db = await Database.open(config.data / "tessera.db", MIGRATIONS)

@@ -355,34 +355,61 @@ def settle_seeds(
     *,
     draw: SeedSource,
     offset: int = 0,
-) -> tuple[dict[tuple[str, str], int], dict[str, JsonValue]]:
+) -> tuple[dict[tuple[str, str, str], int], dict[str, JsonValue]]:
     """Replace `"random"` seeds by drawn ones and add `offset` to every seed that no wire feeds.
 
-    Returns the new values of top-level steps by (step, input), and the new inputs.
+    Returns the new values by (group or "", step, input), and the new inputs.
     """
-    changed: dict[tuple[str, str], int] = {}
+    changed: dict[tuple[str, str, str], int] = {}
     settled = dict(inputs)
-    seeds = {
-        (name, port.name): None if port.default is UNSET else port.default
-        for name, step in workflow.steps.items()
-        if (spec := specs(step.node)) is not None
-        for port in spec.inputs
-        if port.ui.get("x-widget") == "seed"
-    }
-    named: set[tuple[str, str]] = set()
-    for name, target in workflow.inputs.items():
-        hits = {place for to in target.to if (place := split(to)) in seeds}
-        if not hits or name not in inputs:
-            continue
-        named |= hits
-        settled[name] = moved_seed(inputs[name], draw, offset)
-    for step, port in sorted(seeds.keys() - named):
-        value = workflow.steps[step].values.get(port, seeds[step, port])
-        if port not in workflow.steps[step].wires:
-            new = moved_seed(value, draw, offset)
-            if new != value and type(new) is int:
-                changed[step, port] = new
+    given: set[tuple[str, str]] = set()
+    for name in inputs.keys() & workflow.inputs.keys():
+        hits = {place for to in workflow.inputs[name].to if is_seed(place := split(to), workflow, "", specs)}
+        given |= hits
+        if hits:
+            settled[name] = moved_seed(inputs[name], draw, offset)
+    for group, steps in {"": workflow.steps, **{n: g.steps for n, g in workflow.groups.items()}}.items():
+        for name, step in steps.items():
+            for port, value in typed_seeds(name, step, workflow, group, specs).items():
+                if port in step.wires or (not group and (name, port) in given):
+                    continue
+                new = moved_seed(value, draw, offset)
+                if new != value and type(new) is int:
+                    changed[group, name, port] = new
     return changed, settled
+
+
+Specs = Callable[[str], NodeSpec | None]
+
+
+def typed_seeds(
+    name: str, step: Step, workflow: Workflow, group: str, specs: Specs
+) -> dict[str, JsonValue]:
+    """The seeds typed into a step; outside of groups also those left at their default."""
+    found = {p: value for p, value in step.values.items() if is_seed((name, p), workflow, group, specs)}
+    spec = None if group else specs(step.node)
+    for port in spec.inputs if spec else ():
+        if port.ui.get("x-widget") == "seed" and port.default is not UNSET:
+            found.setdefault(port.name, port.default)
+    return found
+
+
+def is_seed(place: tuple[str, str], workflow: Workflow, group: str, specs: Specs) -> bool:
+    """Whether an input of a step is a seed, maybe through the inputs of groups."""
+    waiting, seen = [(group, *place)], {(group, *place)}
+    while waiting:
+        group, name, port = waiting.pop()
+        steps = workflow.groups[group].steps if group else workflow.steps
+        node = steps[name].node if name in steps else ""
+        spec = specs(node)
+        if spec is not None and any(p.name == port and p.ui.get("x-widget") == "seed" for p in spec.inputs):
+            return True
+        inner = node.removeprefix("group/")
+        if node != inner and inner in workflow.groups and port in workflow.groups[inner].inputs:
+            further = {(inner, *split(to)) for to in workflow.groups[inner].inputs[port].to} - seen
+            seen |= further
+            waiting += further
+    return False
 
 
 def moved_seed(value: JsonValue, draw: SeedSource, offset: int) -> JsonValue:

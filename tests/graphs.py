@@ -5,6 +5,10 @@ from __future__ import annotations
 from tests.serving import Json
 
 
+TINY = 1e-280
+"""What the sums of a layered graph start from: each layer doubles them, and a thousand layers must not overflow."""
+
+
 def step(a: float | str, b: float | str) -> Json:
     """An addition; a number is typed in, a name is the step whose sum is wired in."""
     given = {"a": a, "b": b}
@@ -45,7 +49,7 @@ def layered(length: int, start: float = 0, across: int = 10) -> Json:
     for i in range(length):
         above, place = i - i % across - across, i % across
         if above < 0:
-            steps[f"s{i}"] = step(start + i, 1)
+            steps[f"s{i}"] = step((start + i) * TINY, TINY)
         else:
             steps[f"s{i}"] = step(f"s{above + place}", f"s{above + (place + 1) % across}")
     ends = range(max(0, length - across), length)

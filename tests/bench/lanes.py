@@ -26,9 +26,9 @@ def rest(seconds: float, turn: int) -> float:
 
 @node(category="bench", kind="source", lane="gpu")
 def burn(turn: int, diary: str) -> int:
-    """Hold the graphics card for 50 ms; the processor is free meanwhile."""
+    """Hold the graphics card for 0.4 s; the processor is free meanwhile."""
     began = time.perf_counter()
-    time.sleep(0.05)
+    time.sleep(0.4)
     with open(diary, "a") as file:
         file.write(f"{began} {time.perf_counter()}\\\\n")
     return turn
@@ -39,7 +39,7 @@ def noise(turn: int) -> Image:
     import numpy as np
     return Image(np.random.default_rng(turn).integers(0, 256, (1024, 1024, 3), np.uint8))
 '''.replace("\\\\", "\\")
-JOBS = 24
+JOBS = 16
 
 
 async def lanes() -> list[Row]:

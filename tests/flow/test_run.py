@@ -113,11 +113,12 @@ async def test_choose_leaves_the_other_branch_alone(engine: Engine, diary: Diary
     assert "n" not in job.steps
 
 
+BY = Wire("by.out")
 LOOP = workflow(
     {"out": "loop.out"},
     inputs={"times": "loop.times", "by": "by.value"},
-    groups={"turn": group({"w": step("work", name="turn"),
-                           "p": step("plus", a=Wire("w.out"), b=Wire("by.out"))}, {"value": "w.value"}, "p.out")},
+    groups={"turn": group({"w": step("work", name="turn"), "p": step("plus", a=Wire("w.out"), b=BY)},
+                          {"value": "w.value"}, "p.out")},
     by=step("work", name="by", value=9),
     loop=step("repeat", body=Wire("#turn"), start=0),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from engine.workflow import (
     shape,
     upgrade,
 )
-from tests.toys import all_nodes, step, workflow
+from tests.toys import all_nodes, group, step, workflow
 
 PLANNER = Planner(all_nodes())
 
@@ -305,7 +305,21 @@ def seeds(document: dict[str, Any], offset: int = 0, **inputs: Any) -> tuple[dic
 
 def test_a_random_seed_is_drawn() -> None:
     document = workflow(sample=step("sample", seed="random"))
-    assert seeds(document) == ({("sample", "seed"): 111}, {})
+    assert seeds(document) == ({("", "sample", "seed"): 111}, {})
+
+
+def test_a_random_seed_in_a_group_is_drawn_and_so_is_one_that_goes_to_it() -> None:
+    inner = group({"s": step("sample", seed="random"), "t": step("sample")}, {"seed": "t.seed"}, "s.latent")
+    steps = {"g": step("group/draw", seed="random")}
+    document = workflow(inputs={"seed": "g.seed"}, groups={"draw": inner}, **steps)
+    assert seeds(document) == ({("", "g", "seed"): 111, ("draw", "s", "seed"): 222}, {})
+    assert seeds(document, seed="random") == ({("draw", "s", "seed"): 222}, {"seed": 111})
+    assert seeds(document, offset=1, seed=5)[1] == {"seed": 6}
+
+
+def test_a_group_in_itself_has_no_seed() -> None:
+    inner = group({"g": step("group/draw")}, {"seed": "g.seed"}, "g.out")
+    assert seeds(workflow(groups={"draw": inner}, g=step("group/draw", seed=5)), offset=1) == ({}, {})
 
 
 def test_a_random_seed_may_come_by_a_named_input() -> None:
@@ -323,7 +337,7 @@ def test_further_runs_move_every_seed_on() -> None:
         other=step("plus", a=5),
     )
     changed, inputs = seeds(document, offset=2, seed=10)
-    assert changed == {("typed", "seed"): 7, ("default", "seed"): 2, ("last", "seed"): 1}
+    assert changed == {("", "typed", "seed"): 7, ("", "default", "seed"): 2, ("", "last", "seed"): 1}
     assert inputs == {"seed": 12}
 
 
