@@ -44,7 +44,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Count = 0
     """Threads that torch uses; 0 means one per core but one, at most 8."""
     memory_limit: Count = 0
-    """Bytes of weights kept in memory at most; 0 means half of the machine's memory, on a GPU 85 % of its own."""
+    """Bytes of weights kept in memory at most; 0: half of the machine's memory, on a GPU 85 % of its own."""
     cache_limit: Count = 20 * 1024**3
     """Bytes of cached results kept on disk at most."""
     cache_memory: Count = 512 * 1024**2

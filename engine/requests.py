@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import itertools
 import math
 import secrets
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ class Desk:
         workflow = shape(raw)
         files = await self.files(workflow, request.inputs, owner)
         jobs: list[Job] = []
-        drawn: dict[str, int] = {}
+        drawn: list[int] = []
         for turn in range(request.count):
             document, inputs = self.settle(raw, workflow, request.inputs, turn, drawn)
             if not turn:
@@ -83,7 +84,7 @@ class Desk:
             raw, _ = await self.document(given, owner)
             workflow = shape(raw)
             files = await self.files(workflow, inputs or {}, owner)
-            document, settled = self.settle(raw, workflow, inputs or {}, 0, {})
+            document, settled = self.settle(raw, workflow, inputs or {}, 0, [])
             plan = await self.plan(shape(document), settled, targets, files)
         except Invalid as error:
             return list(error.problems), []
@@ -167,12 +168,16 @@ class Desk:
         return await asyncio.to_thread(plan) if len(workflow.steps) > LARGE else plan()
 
     def settle(
-        self, raw: Raw, workflow: Workflow, inputs: Mapping[str, JsonValue], turn: int, drawn: dict[str, int]
+        self, raw: Raw, workflow: Workflow, inputs: Mapping[str, JsonValue], turn: int, drawn: list[int]
     ) -> tuple[Raw, dict[str, JsonValue]]:
         """The document and inputs with random seeds drawn (once per request) and moved on by `turn`."""
 
+        places = itertools.count()
+
         def draw() -> int:
-            return drawn.setdefault("seed", secrets.randbelow(MAX_SEED + 1))
+            if (place := next(places)) == len(drawn):  # the same seeds again in the next turn, one further
+                drawn.append(secrets.randbelow(MAX_SEED + 1))
+            return drawn[place]
 
         changed, settled = settle_seeds(workflow, inputs, self.planner.spec, draw=draw, offset=turn)
         if not changed:

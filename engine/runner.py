@@ -139,7 +139,9 @@ class Runner:
         await self._numerics()
         from engine import memory
 
-        async with self._numbers:  # transformers breaks when two threads import it: a run waits, or goes first
+        async with (
+            self._numbers
+        ):  # transformers breaks when two threads import it: a run waits, or goes first
             if not self.runs and not self._coming:
                 await asyncio.to_thread(memory.warm)
 
@@ -346,9 +348,8 @@ def on_device(plan: Plan) -> bool:
 
 
 def collect(value: Any, made: list[Artifact]) -> None:
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, Artifact):
-            made.append(item)
+    items = value if isinstance(value, list) else [value]
+    made += [item for item in items if isinstance(item, Artifact)]
 
 
 def picture_png(value: Image | Mask) -> bytes:

@@ -111,9 +111,7 @@ class Engine:
     @asynccontextmanager
     async def _opened(cls, config: Settings, registry: Registry) -> AsyncIterator[Engine]:
         folders = [folder.absolute() for folder in config.models]  # a worker has another working folder
-        config = replace(
-            config, data=config.data.absolute(), packs=config.packs.absolute(), models=folders
-        )
+        config = replace(config, data=config.data.absolute(), packs=config.packs.absolute(), models=folders)
         ownership = Ownership(config.data)
         try:
             db = await Database.open(config.data / "tessera.db", MIGRATIONS)
@@ -163,8 +161,8 @@ class Engine:
     async def submit(self, request: Request, *, owner: str = "local", key: str = "") -> list[Job]:
         """Check and queue a request.
 
-        `key` is an idempotency key: the same key with the same request gives the same jobs again, with another
-        request Conflict. Raises Invalid with every problem.
+        `key` is an idempotency key: the same key with the same request gives the same jobs again, with
+        another request Conflict. Raises Invalid with every problem.
         """
         fingerprint = digest(msgspec.to_builtins(request)).hex() if key else ""
         jobs = await self.desk.jobs(request, owner)

@@ -32,7 +32,7 @@ class Value(Struct, frozen=True, eq=False):
     """
 
     labels: ClassVar[frozenset[str]] = frozenset()
-    """Fields that only say how the value is called: two values that differ in these alone are interchangeable."""
+    """Fields that only say how the value is called: values that differ in these alone are interchangeable."""
 
 
 class Image(Value, frozen=True, eq=False):

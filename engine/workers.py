@@ -200,7 +200,7 @@ def packed(settings: Settings) -> bytes:
 
 
 class Child:
-    """Runs jobs in a child process. Its liveness is its process handle: importing torch may block any beat."""
+    """Runs jobs in a child process. It lives as long as its process: importing torch may block any beat."""
 
     def __init__(self, settings: Settings, hears: Hears) -> None:
         self.settings = settings

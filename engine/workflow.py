@@ -363,7 +363,7 @@ def settle_seeds(
     changed: dict[tuple[str, str, str], int] = {}
     settled = dict(inputs)
     given: set[tuple[str, str]] = set()
-    for name in inputs.keys() & workflow.inputs.keys():
+    for name in sorted(inputs.keys() & workflow.inputs.keys()):
         hits = {place for to in workflow.inputs[name].to if is_seed(place := split(to), workflow, "", specs)}
         given |= hits
         if hits:
@@ -382,9 +382,7 @@ def settle_seeds(
 Specs = Callable[[str], NodeSpec | None]
 
 
-def typed_seeds(
-    name: str, step: Step, workflow: Workflow, group: str, specs: Specs
-) -> dict[str, JsonValue]:
+def typed_seeds(name: str, step: Step, workflow: Workflow, group: str, specs: Specs) -> dict[str, JsonValue]:
     """The seeds typed into a step; outside of groups also those left at their default."""
     found = {p: value for p, value in step.values.items() if is_seed((name, p), workflow, group, specs)}
     spec = None if group else specs(step.node)

@@ -119,4 +119,8 @@ class Server:
 def environment(data: Path, **settings: str) -> dict[str, str]:
     """Ours, without settings of the developer, and with a data folder of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
-    return clean | {"TESSERA_DATA": str(data), "TESSERA_WARM": "false"} | {f"TESSERA_{k.upper()}": v for k, v in settings.items()}
+    return (
+        clean
+        | {"TESSERA_DATA": str(data), "TESSERA_WARM": "false"}
+        | {f"TESSERA_{k.upper()}": v for k, v in settings.items()}
+    )

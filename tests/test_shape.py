@@ -150,11 +150,7 @@ def test_every_module_of_the_engine_has_a_band() -> None:
 
 def test_heavy_libraries_load_late() -> None:
     """At import only in nodes/_lib and tests; torch inside functions only where numbers are made or kept."""
-    at_import = [
-        i
-        for i in imports()
-        if i.top in HEAVY and i.at_import and not HEAVY_WITHIN.match(i.path)
-    ]
+    at_import = [i for i in imports() if i.top in HEAVY and i.at_import and not HEAVY_WITHIN.match(i.path)]
     torch = [i for i in imports() if i.top == "torch" and not i.at_import and not TORCH_WITHIN.match(i.path)]
     assert not at_import + torch, listed(at_import + torch)
 
