@@ -284,7 +284,7 @@ class Dispatch:
         self.wake()
 
     async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
-        """Do a write that must not be lost: while the disk is full the queue is paused, then it is tried again."""
+        """Do a write that must not be lost: a full disk pauses the queue, then it is tried again."""
         while True:
             try:
                 await write()
