@@ -175,11 +175,9 @@ async def models(args: Args) -> int:
 
 async def verify(args: Args) -> int:
     """Run a finished run again without the cache, and compare what comes out."""
-    from web import terminal
-
     async with door(settings(data=args.data)) as client:
         verdict = await client.post(f"/api/runs/{args.run}/verify", {})
-    print(json.dumps(verdict, ensure_ascii=False) if args.json else terminal.judged(verdict))
+    print(json.dumps(verdict, ensure_ascii=False) if args.json else verdict["sentence"])
     return OK if verdict["equal"] else FAILED
 
 

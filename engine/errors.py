@@ -20,12 +20,13 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     def sentence(self) -> str:
         """The problem as one line for a person."""
         place = ".".join(part for part in (self.step, self.input) if part)
-        text = f"{place}: {self.code.replace('_', ' ')}" if place else self.code.replace("_", " ")
-        if self.got:
-            text += f", got {self.got}"
-        if self.want:
-            text += f", want {self.want}"
-        return f"{text}. {self.remedy}" if self.remedy else f"{text}."
+        if self.got.endswith(".") and not self.want:  # an error's whole message
+            text = self.got.removesuffix(".")
+        else:
+            text = self.code.replace("_", " ")
+            text += f", got {self.got}" if self.got else ""
+            text += f", want {self.want}" if self.want else ""
+        return " ".join(part for part in (f"{place}:" if place else "", f"{text}.", self.remedy) if part)
 
 
 class TesseraError(Exception):

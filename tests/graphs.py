@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tests.serving import Json
 
-
 TINY = 1e-280
-"""What the sums of a layered graph start from: each layer doubles them, and a thousand layers must not overflow."""
+"""What the sums of a layered graph start from: each layer doubles them, and a thousand must not overflow."""
 
 
 def step(a: float | str, b: float | str) -> Json:

@@ -8,16 +8,13 @@ import json
 import mimetypes
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from engine.errors import NotFound, Problem, TesseraError
 from web.client import Client, Json
-
-Show = Callable[[float], None]
 
 
 async def read_inputs(client: Client, workflow: str | Json, typed_in: list[tuple[str, str]]) -> Json:
@@ -65,9 +62,9 @@ async def follow(client: Client, asked: Json, *, quiet: bool) -> list[Json]:
     ids: list[str] = (await client.post("/api/runs", asked))["runs"]
     over: list[Json] = []
     try:
-        with progress_bar("Running", quiet) as show:
+        with Bar(quiet=quiet) as bar:
             for id in ids:
-                over.append(await watch(client, id, lambda done: show((len(over) + done) / len(ids))))
+                over.append(await watch(client, id, bar, lambda done: (len(over) + done) / len(ids)))
     except asyncio.CancelledError:
         for id in ids[len(over) :]:
             await client.cancel(id)
@@ -75,12 +72,13 @@ async def follow(client: Client, asked: Json, *, quiet: bool) -> list[Json]:
     return over
 
 
-async def watch(client: Client, id: str, show: Show) -> Json:
+async def watch(client: Client, id: str, bar: Bar, share: Callable[[float], float]) -> Json:
     """One run until it is over; what it asks is asked here."""
     run: Json = {}
-    async for run in client.watch(id, every=0.3 if sys.stderr.isatty() else 20):
-        show(run["progress"])
+    async for run in client.watch(id, every=0.3 if bar.live else 20):
+        bar.show(share(run["progress"]))
         if run["state"] == "waiting":
+            bar.hide()
             for question in run["questions"]:
                 await client.post(question["url"], {"choice": await ask(id, question)})
     return run
@@ -115,21 +113,33 @@ async def line() -> str:
     return await read
 
 
-@contextmanager
-def progress_bar(title: str, quiet: bool) -> Iterator[Show]:
-    if quiet or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+class Bar:
+    """Progress on a terminal; elsewhere nothing."""
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
+    def __init__(self, *, quiet: bool) -> None:
+        self.live = sys.stderr.isatty() and not quiet
 
-        def show(done: float) -> None:
-            bar.update(task, completed=done)
+    def __enter__(self) -> Bar:
+        if self.live:
+            from rich.console import Console
+            from rich.progress import Progress
 
-        yield show
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("Running", total=1.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hide()
+
+    def show(self, done: float) -> None:
+        if self.live:
+            self._bar.start()
+            self._bar.update(self._task, completed=done)
+
+    def hide(self) -> None:
+        """Give the line to somebody who types; the next `show` takes it back."""
+        if self.live:
+            self._bar.stop()
 
 
 async def write(client: Client, runs: list[Json], out: Path) -> list[str]:
@@ -186,15 +196,6 @@ def shown(output: Any) -> str:
     if files := files_in(output):
         return ", ".join(f"{file['mime']}, {file['bytes']:,} bytes, {file['id']}" for file in files)
     return json.dumps(output, ensure_ascii=False)
-
-
-def judged(verdict: Json) -> str:
-    """Equal, or what is not."""
-    if verdict["equal"]:
-        return f"Run {verdict['run']}: equal, {len(verdict['outputs'])} of {len(verdict['outputs'])} outputs."
-    unlike = [name for name, equal in verdict["outputs"].items() if not equal]
-    lines = [f"Run {verdict['run']}: different in {', '.join(unlike) or 'nothing that could be compared'}."]
-    return "\n".join([*lines, *(f"  {field}" for field in verdict["differs"])])
 
 
 def chosen(nodes: list[Json], name: str | None) -> list[Json]:

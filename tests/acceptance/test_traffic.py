@@ -51,7 +51,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def heard(server: Server, workflow: Json) -> tuple[int, Json]:
     """Bytes that a client gets while this runs, and the run."""
     count = 0
-    async with aiohttp.ClientSession() as session, session.ws_connect(server.url + "/ws", compress=0) as socket:
+    live = server.url + "/ws"
+    async with aiohttp.ClientSession() as session, session.ws_connect(live, compress=0) as socket:
         async with session.post(server.url + "/api/runs", json={"workflow": workflow}) as answer:
             run = (await answer.json())["id"]
         async with asyncio.timeout(60):

@@ -37,7 +37,7 @@ async def measure(names: list[str]) -> list[Row]:
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
         for row in rows:
             print("  " + "  ".join(line(row)), file=sys.stderr, flush=True)
-    return sorted(found, key=lambda row: [int(part) if part.isdigit() else 0 for part in row.number.split(".")])
+    return sorted(found, key=lambda row: int(row.number))
 
 
 def main() -> int:

@@ -41,9 +41,9 @@ async def graphs() -> list[Row]:
         for size in SIZES:
             costs = [await in_memory(registry, shape(size, turn * 1e7)) for turn in range(REPEATS)]
             points.append((float(size), statistics.median(costs)))
-        for size, seconds in points[-2:]:
-            what = f"{name} of {size:,.0f}: CPU per node, parsed, planned and run"
-            rows.append(Row("1", what, seconds / size * 1e6, "µs", COST))
+        for count, seconds in points[-2:]:
+            what = f"{name} of {count:,.0f}: CPU per node, parsed, planned and run"
+            rows.append(Row("1", what, seconds / count * 1e6, "µs", COST))
         rows.append(Row("1", f"{name}, 10 to 10,000: growth exponent", growth(points), "", EXPONENT))
         whole = [await as_job(registry, shape(1000, turn * 1e7)) for turn in range(REPEATS)]
         what = f"{name} of 1,000: the same with receipt, reports and results on disk"
@@ -80,8 +80,8 @@ async def edits() -> list[Row]:
     document = chain(1000)
     edited = chain(1000)
     edited["steps"]["s400"]["values"]["b"] = 1.5
-    renamed = msgspec.json.decode(msgspec.json.encode(document).replace(b'"s', b'"r').replace(b'"rteps"', b'"steps"'))
-    renamed["layout"] = {"r7": {"x": 1, "y": 2}}
+    text = msgspec.json.encode(document).replace(b'"s', b'"r').replace(b'"rteps"', b'"steps"')
+    renamed = msgspec.json.decode(text) | {"layout": {"r7": {"x": 1, "y": 2}}}
     async with running(registry) as runner:
         await outcome(runner, document)
         again, anew = [], []
@@ -97,7 +97,7 @@ async def edits() -> list[Row]:
         Row("2", "1,000 cached steps resubmitted, in the engine: CPU", kept, "ms", RESUBMITTED),
         Row("2", "the same when it has to be planned anew: CPU", planned, "ms"),
         Row("2", "1,000 cached steps resubmitted: calls", calls(known), "", 0),
-        Row("2", "step 400 of 1,000 edited: calls besides the 600 that depend on it", calls(cone) - 600, "", 0),
+        Row("2", "step 400 of 1,000 edited: calls besides the 600 below it", calls(cone) - 600, "", 0),
         Row("2", "all steps renamed and moved: calls", calls(moved), "", 0),
     ]
 

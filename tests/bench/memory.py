@@ -50,7 +50,7 @@ def inputs(number: int) -> dict[str, Any]:
 
 
 async def under_cap(folder: Path, cap: int) -> tuple[int, int]:
-    """The most bytes of weights that were ever held, looked at from the nodes' side; and how often any was loaded."""
+    """The most bytes of weights that were held after a job, and how often any was loaded."""
     data, models = folder / "here", [folder / "models"]
     most = 0
     async with Engine.local(data, models=models, memory_limit=cap) as engine:

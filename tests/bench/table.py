@@ -110,9 +110,9 @@ def table(rows: Sequence[Row]) -> str:
     head = ("#", "what", "measured", "bar", "reached")
     lines = [head, *(line(row) for row in rows)]
     widths = [max(len(cells[i]) for cells in lines) for i in range(len(head))]
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(cells, widths, strict=True)) + " |" for cells in lines]
-    text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(text)
+    padded = [[cell.ljust(w) for cell, w in zip(cells, widths, strict=True)] for cells in lines]
+    padded.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def save(report: Report, path: Path) -> None:

@@ -58,9 +58,10 @@ async def test_when_the_database_can_grow_no_more_jobs_under_way_are_finished_la
         jobs = {number: await submit(engine, number, diary, seconds=1.0) for number in range(3)}
         await until(lambda: len(diary.lines("begin")) >= 2)
         await fill(engine.jobs_store)
-        with pytest.raises(DiskFull):
+        with suppress(DiskFull):  # a few more may still fit into pages that are there already
             for number in range(3, 100):
                 jobs[number] = await submit(engine, number, diary, seconds=0.05)
+        assert len(jobs) < 100
         await until(lambda: bool(engine.dispatch.paused))
         await until(lambda: not engine.dispatch.host.busy)
         assert "is full" in (await engine.info())["queue"]["paused"]

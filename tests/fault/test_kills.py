@@ -38,8 +38,8 @@ class Chaos:
             self.jobs[number] = self.server.submit(chore(number, self.diary, shared=SHARED))
 
     def pending(self) -> int:
-        counts = self.server.get("/api/runs?state=queued&limit=200"), self.server.get("/api/runs?state=running")
-        return sum(len(page["runs"]) for page in counts)
+        pages = [self.server.get(f"/api/runs?state={state}&limit=200") for state in ("queued", "running")]
+        return sum(len(page["runs"]) for page in pages)
 
     def strike(self) -> None:
         """Wait a random while, then kill the server or its worker."""
@@ -55,7 +55,7 @@ class Chaos:
             worker.kill()
 
     def done(self, number: int) -> Json:
-        """The run of a job once it is done. What died under three of our kills is set aside: it is retried."""
+        """The run of a job once it is done; one that was set aside after three of our kills is retried."""
         id = self.jobs[number]
         run = self.server.finished(id)
         while run["state"] == "failed" and run["error"]["code"] == "worker_died":

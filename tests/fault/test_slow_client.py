@@ -21,7 +21,7 @@ BOUND = 48 * 1024**2
 
 
 def deaf_client(server: Server) -> socket.socket:
-    """A websocket from the first event on, of which nothing is ever read; the system's buffers are small too."""
+    """A websocket from the first event on, of which nothing is ever read."""
     host, port = server.url.removeprefix("http://").split(":")
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

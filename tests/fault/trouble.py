@@ -1,4 +1,4 @@
-"""A pack whose nodes make trouble, the workflows that use it, and the diary in which they write what they did."""
+"""A pack whose nodes make trouble, workflows of them, and the diary in which they write what they did."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Diary:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def lines(self, what: str, about: object = None) -> list[Line]:
+    def lines(self, what: str, about: str | None = None) -> list[Line]:
         text = self.path.read_text("utf-8") if self.path.exists() else ""
         found = [Line(a, b, float(at)) for a, b, at in (line.split() for line in text.splitlines())]
         return [line for line in found if line.what == what and about in (None, line.about)]
@@ -145,9 +145,9 @@ def alone(node: str, diary: Diary, **values: object) -> Json:
 
 
 def chore(number: int, diary: Diary, *, seconds: float = 0.2, shared: Sequence[int] = (0,)) -> Json:
-    """A job with two slow steps, one of them shared with other jobs, a saved picture, and a line in the diary."""
+    """A job with two slow steps, one of them shared with others, a saved picture, a line in the diary."""
     name, path = f"job{number}", str(diary.path)
-    common = {"number": 1000 + shared[number % len(shared)], "diary": path, "seconds": seconds}
+    other = 1000 + shared[number % len(shared)]
 
     def step(node: str, wires: dict[str, str] | None = None, **values: object) -> Json:
         return {"node": node, "version": 1, "values": values, "wires": wires or {}}
@@ -157,7 +157,7 @@ def chore(number: int, diary: Diary, *, seconds: float = 0.2, shared: Sequence[i
         "title": name,
         "steps": {
             "own": step("trouble/slow", number=number, diary=path, seconds=seconds),
-            "common": step("trouble/slow", **common),
+            "common": step("trouble/slow", number=other, diary=path, seconds=seconds),
             "sum": step("add", {"a": "own.out", "b": "common.out"}),
             "draw": step("trouble/draw", {"number": "own.out"}),
             "save": step("save_image", {"image": "draw.out"}, name=name, metadata="none"),

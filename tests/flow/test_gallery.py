@@ -18,6 +18,7 @@ from engine.registry import Registry
 from engine.service import Engine
 from engine.types import Artifact
 from tests.engines import ended, opened
+from tests.flow.test_examples import EXAMPLES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,8 +54,8 @@ def some_picture() -> bytes:
     return data.getvalue()
 
 
-async def test_every_shipped_workflow_is_run_here() -> None:
-    assert {file.stem for file in (ROOT / "workflows").glob("*.json")} == {*RUNS, *PLAIN}
+async def test_every_shipped_workflow_is_run() -> None:
+    assert {file.stem for file in (ROOT / "workflows").glob("*.json")} == {*RUNS, *PLAIN, *EXAMPLES}
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -1,0 +1,182 @@
+"""The example workflows give what their pages say, with other inputs as well as with their own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from engine.config import ROOT
+from engine.events import Job, Request
+from engine.registry import Registry
+from engine.service import Engine
+from engine.types import Artifact
+from tests.engines import ended, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENCE = 150.0
+
+KNOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("two_numbers", {}, {
+        "sum": 9.0, "difference": 5.0, "product": 14.0, "quotient": 3.5, "remainder": 1.0, "power": 49.0,
+        "smaller": 2.0, "larger": 7.0, "distance": 5.0, "opposite": -7.0, "between": 4.5}),
+    ("two_numbers", {"a": -9, "b": 4, "amount": 0.25}, {
+        "sum": -5.0, "difference": -13.0, "product": -36.0, "quotient": -2.25, "remainder": 3.0,
+        "power": 6561.0, "smaller": -9.0, "larger": 4.0, "distance": 13.0, "opposite": 9.0, "between": -5.75}),
+    ("thermometer", {}, {
+        "fahrenheit": 70.5, "below": 21.0, "above": 22.0, "whole": 21, "column": 83,
+        "sentence": "It is 21 °C, which is 70.5 °F."}),
+    ("thermometer", {"celsius": -40}, {
+        "fahrenheit": -40.0, "below": -40.0, "above": -40.0, "whole": -40, "column": 0,
+        "sentence": "It is -40 °C, which is -40 °F."}),
+    ("leap_year", {}, {"leap": True, "sentence": "The year 2024 has a 29 February."}),
+    ("leap_year", {"year": 2023}, {
+        "leap": False, "sentence": "The year 2023 does not have a 29 February."}),
+    ("leap_year", {"year": 1900}, {
+        "leap": False, "sentence": "The year 1900 does not have a 29 February."}),
+    ("leap_year", {"year": 1900, "old": True}, {
+        "leap": True, "sentence": "The year 1900 has a 29 February."}),
+    ("leap_year", {"year": 2000}, {"leap": True, "sentence": "The year 2000 has a 29 February."}),
+    ("list_figures", {}, {
+        "count": 6, "sum": 18.0, "mean": 3.0, "median": 2.75, "largest": 5.0, "smallest": 1.5,
+        "rising": [1.5, 2.0, 2.5, 3.0, 4.0, 5.0], "best": [5.0, 4.0, 3.0]}),
+    ("list_figures", {"marks": [1, 2], "late": [9], "best": 1}, {
+        "count": 3, "sum": 12.0, "mean": 4.0, "median": 2.0, "largest": 9.0, "smallest": 1.0,
+        "rising": [1.0, 2.0, 9.0], "best": [9.0]}),
+    ("table_of_roots", {}, {"table": "0: 0.000\n1: 1.000\n2: 1.414\n3: 1.732\n4: 2.000"}),
+    ("table_of_roots", {"first": 9, "last": 16, "count": 2, "digits": 1}, {"table": "9: 3.0\n16: 4.0"}),
+    ("newtons_root", {}, {"root": 1.414214}),
+    ("newtons_root", {"number": 144, "start": 5}, {"root": 12.0}),
+    ("newtons_root", {"number": 9, "start": 3}, {"root": 3.0}),
+    ("throw_dice", {}, {"throw": 11.0, "luck": 32.0}),
+    ("throw_dice", {"seed": 1, "enough": 2}, {"throw": 10.0, "luck": 13.0}),
+    ("throw_dice", {"enough": 12}, {"throw": 12.0, "luck": 32.0}),
+    ("tidy_words", {}, {
+        "tidy": "a red circle, blue background, soft light", "count": 3, "length": 41, "found": True,
+        "changed": True}),
+    ("tidy_words", {"text": "a, b", "find": "c"}, {
+        "tidy": "a, b", "count": 2, "length": 4, "found": False, "changed": False}),
+    ("size_in_words", {}, {
+        "width": 640.0, "height": 480.0, "format": "landscape",
+        "sentence": "640 by 480 is landscape with 0.31 megapixels."}),
+    ("size_in_words", {"size": "2048 X 2048"}, {
+        "width": 2048.0, "height": 2048.0, "format": "square",
+        "sentence": "2048 by 2048 is square with 4.19 megapixels."}),
+    ("size_in_words", {"size": " 480x640"}, {
+        "width": 480.0, "height": 640.0, "format": "portrait",
+        "sentence": "480 by 640 is portrait with 0.31 megapixels."}),
+]  # fmt: skip
+
+DRAWN: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
+    "prompt_by_chance": ({"steps": 2}, (128, 128)),
+    "many_prompts": ({"steps": 2, "prompts": ["a red circle", "green hills"]}, (268, 136)),
+    "fade": ({"count": 3}, (400, 136)),
+    "draw_until_bright": ({"enough": 0, "tries": 1}, (128, 128)),
+    "ask_before_drawing": ({"steps": 2}, (128, 128)),
+}
+"""Inputs of each example that draws, and the size of its picture."""
+
+EDITED = ("picture_edits", "measure_a_picture")
+"""Examples that want a picture and no model."""
+
+EXAMPLES = {*DRAWN, *EDITED, *(name for name, _, _ in KNOWN)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    async with opened(tmp_path_factory.mktemp("examples"), Registry.core()) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize(("name", "inputs", "outputs"), KNOWN)
+async def test_an_example_gives_what_is_known(
+    engine: Engine, name: str, inputs: dict[str, Any], outputs: dict[str, Any]
+) -> None:
+    assert await engine.run(name, **inputs) == outputs
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", DRAWN)
+async def test_an_example_draws_its_picture(engine: Engine, name: str) -> None:
+    inputs, size = DRAWN[name]
+    job = await done(engine, name, inputs)
+    if name == "ask_before_drawing":
+        [question] = job.questions
+        assert question.options == ["red", "blue", "green"]
+        await engine.answer(job.id, question.call, "green")
+        job = await ended(engine, job, PATIENCE)
+        assert job.outputs["choice"] == "green"
+    pixels = await picture_of(engine, job, "picture" if "picture" in job.outputs else "sheet")
+    assert pixels.shape == (size[1], size[0], 3)
+    assert pixels.std() > 5, "a picture of one colour"
+
+
+@pytest.mark.model
+async def test_the_same_seed_asks_for_the_same_thing(engine: Engine) -> None:
+    first, again, other = [
+        (await engine.run("prompt_by_chance", steps=1, seed=seed))["prompt"] for seed in (7, 7, 4)
+    ]
+    assert first == again == "a yellow star on a blue background"
+    assert other != first
+
+
+def half_clear() -> bytes:
+    """A red picture, 160 × 96, whose left half is transparent."""
+    pixels = np.zeros((96, 160, 4), np.uint8)
+    pixels[:, :] = (200, 40, 40, 255)
+    pixels[:, :80, 3] = 0
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "png")
+    return data.getvalue()
+
+
+async def test_picture_edits_shows_the_square_what_is_clear_the_negative_and_the_mix(engine: Engine) -> None:
+    job = await with_picture(engine, "picture_edits", side=64, amount=0.5)
+    assert (job.outputs["width"], job.outputs["height"]) == (160, 96)
+    pixels = await picture_of(engine, job, "sheet")
+    row = pixels[4 + 32]  # through the middle of the four pictures, 64 wide with 4 between them
+    right = [tuple(int(c) for c in row[4 + 68 * i + 48]) for i in range(4)]
+    assert right == [(200, 40, 40), (0, 0, 0), (55, 215, 215), (128, 128, 128)]
+    assert tuple(row[4 + 68 + 16]) == (255, 255, 255), "the left half is transparent"
+
+
+async def test_a_picture_is_measured(engine: Engine) -> None:
+    job = await with_picture(engine, "measure_a_picture")
+    outputs = job.outputs
+    assert outputs["brightness"] == pytest.approx((0.299 * 200 + 0.701 * 40) / 255)
+    assert outputs["saturation"] == pytest.approx(160 / 255)
+    assert outputs["contrast"] == outputs["sharpness"] == pytest.approx(0)
+    assert outputs["sentence"] == "The picture has 160 × 96 pixels and is rather dark."
+    job = await with_picture(engine, "measure_a_picture", limit=0.1)
+    assert job.outputs["sentence"].endswith("rather bright.")
+
+
+async def test_every_node_is_at_work_in_a_shipped_workflow() -> None:
+    text = "".join(file.read_text("utf-8") for file in (ROOT / "workflows").glob("*.json"))
+    assert [name for name in Registry.core().nodes if f'"node": "{name}"' not in text] == []
+
+
+async def with_picture(engine: Engine, name: str, **inputs: Any) -> Job:
+    return await done(engine, name, {"picture": await engine.add_artifact(half_clear()), **inputs})
+
+
+async def done(engine: Engine, name: str, inputs: dict[str, Any]) -> Job:
+    """The job at its end, or at its question."""
+    [job] = await engine.submit(Request(name, inputs))
+    return await ended(engine, job, PATIENCE)
+
+
+async def picture_of(engine: Engine, job: Job, output: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    assert job.state == "done", job.problem
+    made = job.outputs[output]["artifact"]
+    artifact = await engine.artifact(engine.assets.id_of("local", made["sha256"]))
+    assert isinstance(artifact, Artifact)
+    path, _ = await engine.artifact_path(engine.artifact_id(artifact, "local"))
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
