@@ -31,6 +31,7 @@ def say(text: str) -> None:
 class Cache:
     """What calls gave, under their keys. Never wrong: what cannot be read back is computed again.
 
+    `alone` says that no other process adds to the folder, which makes a miss cheap.
     `peek`, `keep` and `why` belong to one thread; the rest may be used from any. `report` is told, from any
     thread, what a person should know: a damaged file, a full disk.
     """
@@ -42,11 +43,13 @@ class Cache:
         memory_limit: int,
         disk_limit: int,
         report: Callable[[str], None] = say,
+        *,
+        alone: bool = False,
     ) -> None:
         self.classes = classes
         """What may be built from disk; set anew when packs change."""
         self._memory = Memory(memory_limit)
-        self._shelf = None if folder is None else Shelf(folder, disk_limit, report)
+        self._shelf = None if folder is None else Shelf(folder, disk_limit, report, alone=alone)
         self._history = History(self._shelf.past() if self._shelf else ())
 
     def peek(self, key: bytes) -> Cached | None:

@@ -90,6 +90,7 @@ class Runner:
             registry.classes,
             memory_limit=settings.cache_memory,
             disk_limit=settings.cache_limit,
+            alone=True,  # a data folder has one owner, and that one worker
         )
         cores = max(2, os.cpu_count() or 2)
         slots = {"gpu": 1, "cpu": cores, "io": 32}

@@ -66,7 +66,7 @@ async def opens(diary: Diary, name: str) -> None:
 async def until(holds: Callable[[], object]) -> None:
     """Wait until something holds of which nobody tells us."""
     async with asyncio.timeout(SOON):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await asyncio.sleep(0.005)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,7 +30,8 @@ KNOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "smaller": 2.0, "larger": 7.0, "distance": 5.0, "opposite": -7.0, "between": 4.5}),
     ("two_numbers", {"a": -9, "b": 4, "amount": 0.25}, {
         "sum": -5.0, "difference": -13.0, "product": -36.0, "quotient": -2.25, "remainder": 3.0,
-        "power": 6561.0, "smaller": -9.0, "larger": 4.0, "distance": 13.0, "opposite": 9.0, "between": -5.75}),
+        "power": 6561.0, "smaller": -9.0, "larger": 4.0, "distance": 13.0, "opposite": 9.0,
+        "between": -5.75}),
     ("thermometer", {}, {
         "fahrenheit": 70.5, "below": 21.0, "above": 22.0, "whole": 21, "column": 83,
         "sentence": "It is 21 °C, which is 70.5 °F."}),
@@ -151,7 +154,7 @@ async def test_a_picture_is_measured(engine: Engine) -> None:
     outputs = job.outputs
     assert outputs["brightness"] == pytest.approx((0.299 * 200 + 0.701 * 40) / 255)
     assert outputs["saturation"] == pytest.approx(160 / 255)
-    assert outputs["contrast"] == outputs["sharpness"] == pytest.approx(0)
+    assert (outputs["contrast"], outputs["sharpness"]) == pytest.approx((0, 0))
     assert outputs["sentence"] == "The picture has 160 × 96 pixels and is rather dark."
     job = await with_picture(engine, "measure_a_picture", limit=0.1)
     assert job.outputs["sentence"].endswith("rather bright.")
@@ -160,6 +163,26 @@ async def test_a_picture_is_measured(engine: Engine) -> None:
 async def test_every_node_is_at_work_in_a_shipped_workflow() -> None:
     text = "".join(file.read_text("utf-8") for file in (ROOT / "workflows").glob("*.json"))
     assert [name for name in Registry.core().nodes if f'"node": "{name}"' not in text] == []
+
+
+async def test_each_workflow_has_its_place_in_the_gallery() -> None:
+    """A section with a command that names its inputs rightly, and a small picture if it makes one."""
+    page = (ROOT / "docs" / "workflows.md").read_text("utf-8")
+    sections = {found[1]: found[2] for found in re.finditer(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", page, SECTION)}
+    files = {file.stem: file for file in (ROOT / "workflows").glob("*.json")}
+    assert sections.keys() == files.keys()
+    for name, section in sections.items():
+        document = files[name].read_text("utf-8")
+        inputs = json.loads(document)["inputs"]
+        assert f"server.py run {name} " in section
+        assert set(re.findall(r"--set (\w+)=", section)) <= inputs.keys(), name
+        assert [given for given in inputs if f"`{given}`" not in section] == [], name
+        pictures = re.findall(r"\]\((images/\w+\.png)\)", section)
+        assert bool(pictures) == ('"save_image"' in document), name
+        assert all((ROOT / "docs" / picture).stat().st_size < 150_000 for picture in pictures), name
+
+
+SECTION = re.MULTILINE | re.DOTALL
 
 
 async def with_picture(engine: Engine, name: str, **inputs: Any) -> Job:
