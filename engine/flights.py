@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import inspect
 import itertools
 import re
 import threading
@@ -219,8 +218,7 @@ class Flights:
         """The last who waited is gone: stop the call, and let nobody else join it."""
         flight.cancelled.set()
         self.close_doors(flight)
-        is_async = inspect.iscoroutinefunction(flight.call.declared.run)
-        if flight.task is not None and (not flight.granted or is_async):
+        if flight.task is not None and (not flight.granted or flight.call.shape.is_async):
             flight.task.cancel()
 
     def close_doors(self, flight: Flight) -> None:
@@ -329,8 +327,7 @@ class Flights:
         )
         arguments = self.arguments(call, context)
         loop = asyncio.get_running_loop()
-        run = call.declared.run
-        if inspect.iscoroutinefunction(run):
+        if call.shape.is_async:
             return self.settle(call, await loop.create_task(perform_async(call, arguments), context=ambient))
         work = functools.partial(ambient.run, self.in_thread, call, arguments)
         return await asyncio.shield(loop.run_in_executor(self._pools[flight.ticket.lane], work))
@@ -356,7 +353,10 @@ class Flights:
     # -- values
 
     def arguments(self, call: Call, context: Context) -> dict[str, Any]:
-        arguments = {n: own(v) for n, v in zip(call.shape.names, call.values, strict=True)}
+        arguments = dict(zip(call.shape.names, call.values, strict=True))
+        for name, value in arguments.items():
+            if type(value) is list or type(value) is dict:
+                arguments[name] = own(value)
         if call.declared.context:
             arguments[call.declared.context] = context
         return arguments

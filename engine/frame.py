@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -150,7 +149,7 @@ class Frame:
             return
         run.spend()
         call = Call(shape, declared, step.id, values, digests, key)
-        if shape.spec.lane == "inline" and not inspect.iscoroutinefunction(declared.run):
+        if shape.trivial:
             result, use, seconds, why = run.flights.at_once(call, fresh=run.fresh)
             run.count(step, use, seconds, why)
             run.settle(self, index, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,7 +64,7 @@ class Shape:
 
     __slots__ = (
         *("artifacts", "defaults", "eager", "eager_names", "entry", "generic"),
-        *("inputs", "limited", "names", "outputs", "single", "spec"),
+        *("inputs", "is_async", "limited", "names", "outputs", "single", "spec", "trivial"),
     )
 
     def __init__(self, entry: Entry) -> None:
@@ -73,6 +74,10 @@ class Shape:
         self.names = tuple(self.inputs)
         self.eager = tuple(not isinstance(p.type, Piece) for p in self.spec.inputs)
         self.eager_names = tuple(n for n, e in zip(self.names, self.eager, strict=True) if e)
+        spec = self.spec
+        self.is_async = entry.declared is not None and inspect.iscoroutinefunction(entry.declared.run)
+        self.trivial = spec.lane == "inline" and spec.kind == "pure" and not (self.is_async or spec.steers)
+        """Whether it runs at once, on the loop: a sum, a text joined."""
         self.outputs = {p.name: i for i, p in enumerate(self.spec.outputs)}
         self.single = self.names_single()
         self.defaults = {
