@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -147,6 +148,10 @@ origin: ContextVar[Mapping[str, Any] | None] = ContextVar("origin", default=None
 """What files may say about the run that makes them: its inputs, workflow, and how much of it (`metadata`)."""
 
 
+effect: ContextVar[str] = ContextVar("effect", default="")
+"""The call that is changing the world: its job, step and turn. Killed and run again it is still that call."""
+
+
 def surround(store: Folder, output: Path | None, told: Mapping[str, Any]) -> None:
     """Set what the nodes of a run find around them, for the context this is called in."""
     _place.set(Place(store, output))
@@ -236,12 +241,18 @@ def writing() -> Iterator[None]:
 
 
 def write_numbered(folder: Path, name: str, ending: str, data: bytes) -> Path:
-    """Write `name_00001.png` or the next number that is free, whoever else writes there."""
+    """Write `name_00001.png` or the next number that is free, whoever else writes there.
+
+    Within an effect the hidden part file stays until `effect_over`, linked to the numbered one: so a call
+    that was killed after it wrote the file finds it when it runs again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    stem = safe_stem(name)
-    whole = folder / f".{secrets.token_hex(8)}.part"
+    stem, call = safe_stem(name), effect.get()
+    whole = folder / (part_of(call, stem, data) if call else f".{secrets.token_hex(8)}.part")
+    if call and (written := twin(whole, stem)) is not None:
+        return written
     try:
-        with open(whole, "xb") as file:
+        with open(whole, "wb") as file:
             file.write(data)
         for number in range(last_number(folder, stem) + 1, 10**9):
             path = folder / f"{stem}_{number:05}{ending}"
@@ -249,7 +260,33 @@ def write_numbered(folder: Path, name: str, ending: str, data: bytes) -> Path:
                 return path
         raise FileExistsError(errno.EEXIST, "every number is taken")
     finally:
-        whole.unlink(missing_ok=True)
+        if not call:
+            whole.unlink(missing_ok=True)
+
+
+def effect_over(folder: Path, call: str) -> None:
+    """The engine remembers what this call did: its part files have served."""
+    for part in folder.glob(f".{tag(call)}-*.part"):
+        part.unlink(missing_ok=True)
+
+
+def part_of(call: str, stem: str, data: bytes) -> str:
+    return f".{tag(call)}-{tag(stem + hashlib.sha256(data).hexdigest())}.part"
+
+
+def tag(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def twin(part: Path, stem: str) -> Path | None:
+    """The numbered file that is this part file, if it was written before."""
+    try:
+        if part.stat().st_nlink < 2:
+            return None
+    except FileNotFoundError:
+        return None
+    same = (path for path in part.parent.glob(f"{glob.escape(stem)}_*") if path.samefile(part))
+    return next(same, None)
 
 
 def claim(path: Path, whole: Path) -> bool:

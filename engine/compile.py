@@ -394,7 +394,7 @@ class Compile:
         want = ports.words(port.type)
         if isinstance(feed.value, str) and isinstance(port.type, ports.Menu):
             remedy = remedy or nearest(feed.value, [str(o) for o in port.type.options])
-        remedy = remedy or f"Give {want}."
+        remedy = remedy or "Change the value, or connect a wire that gives one."
         self.found.append(
             (flat.id, Problem("bad_value", *where, got=shown(feed.value), want=want, remedy=remedy))
         )

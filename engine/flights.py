@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from engine.artifacts import effect
 from engine.cache import Cache, Cached, mentions
 from engine.codecs import freeze
 from engine.context import Context
@@ -81,6 +82,8 @@ class Call(Struct):
     digests: list[bytes]
     key: bytes | None = None
     """None for what is never cached."""
+    place: str = ""
+    """Of an effect: its step and turn, the same when a resumed job runs it again."""
 
 
 class Flight:
@@ -317,6 +320,8 @@ class Flights:
     async def attempt(self, flight: Flight, rung: Rung) -> Cached:
         call, caller = flight.call, flight.caller
         ambient = caller.ambient.copy()
+        if call.place:
+            ambient.run(effect.set, f"{caller.id}|{call.place}")
         if rung.cpu and self.fall_back is not None:
             ambient.run(self.fall_back)
         context = Context(

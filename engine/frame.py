@@ -228,7 +228,7 @@ class Frame:
                 known = recalled(kept, run.flights.classes)
                 run.effects += known.values if spec.kind == "effect" else ()
                 return known
-            call = Call(shape, declared, step.id, values, digests, None)
+            call = Call(shape, declared, step.id, values, digests, None, f"{path}|{turn}")
         result = await self.fly(step, call)
         if call.key is None and isinstance(result, Cached):
             await run.listener.remember(path, turn, encode(list(result.values)).data)

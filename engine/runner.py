@@ -327,6 +327,8 @@ class JobListener(Listener):
 
     async def remember(self, path: str, index: int, data: bytes) -> None:
         await self.runner.say.remember(self.job, path, index, data)
+        output = self.runner.settings.data / "output"
+        await asyncio.to_thread(artifacts.effect_over, output, f"{self.job}|{path}|{index}")
 
     async def show(self, pictures: Sequence[Value]) -> list[Artifact]:
         return [await asyncio.to_thread(self.runner.artifact_of, picture) for picture in pictures]

@@ -432,9 +432,12 @@ class Engine:
     async def _tidy(self) -> None:
         """Once an hour remove what is older than the settings keep."""
         while True:
-            if self.settings.keep_days:
-                await self.expire(time.time() - self.settings.keep_days * DAY)
-            await asyncio.to_thread(self.store.sweep)
+            try:
+                if self.settings.keep_days:
+                    await self.expire(time.time() - self.settings.keep_days * DAY)
+                await asyncio.to_thread(self.store.sweep)
+            except (TesseraError, OSError) as error:  # a full disk, say: there will be another hour
+                log.warning("Tidying up stopped half-way: %s", error)
             await asyncio.sleep(HOUR)
 
     async def expire(self, before: float) -> None:

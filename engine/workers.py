@@ -386,5 +386,8 @@ def death(code: int, had: int) -> str:
         return text
     import psutil
 
-    of = f"{had / 1e9:.1f} of {psutil.virtual_memory().total / 1e9:.1f} GB"
-    return f"{text} while it had {of}; the system does that when memory runs out"
+    all = psutil.virtual_memory().total
+    if had < all / 2:
+        return f"{text}, by a person or by the system"
+    of = f"{had / 1e9:.1f} of {all / 1e9:.1f} GB"
+    return f"{text} while it held {of} of memory; the system does that when memory runs out"

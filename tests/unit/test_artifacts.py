@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as pil
 
+from engine import artifacts
 from engine.artifacts import (
     Folder,
     keep,
@@ -299,3 +300,36 @@ def test_a_small_picture_is_not_blown_up(folder: Folder) -> None:
 def test_a_hostile_picture_is_bad_input_where_it_is_decoded(folder: Folder) -> None:
     with pytest.raises(BadInput, match="megapixels"):
         thumbnail(folder, folder.put(bomb()), 64)
+
+
+PNG = picture_bytes(Image(np.zeros((4, 4, 3), np.uint8)))
+
+
+def test_a_call_that_was_killed_after_it_wrote_its_file_finds_it_again(tmp_path: Path) -> None:
+    store, output = Folder(tmp_path / "store"), tmp_path / "output"
+    token = artifacts.effect.set("job|save|0")
+    try:
+        with using(store, output):
+            first = keep(PNG, name="circle")
+            again = keep(PNG, name="circle")
+            artifacts.effect_over(output, "job|save|0")
+            later = keep(PNG, name="circle")
+    finally:
+        artifacts.effect.reset(token)
+    assert first.name == again.name == "circle_00001.png"
+    assert later.name == "circle_00002.png"
+    artifacts.effect_over(output, "job|save|0")
+    assert sorted(path.name for path in output.iterdir()) == ["circle_00001.png", "circle_00002.png"]
+
+
+def test_a_file_half_written_by_a_killed_call_is_written_anew(tmp_path: Path) -> None:
+    store, output = Folder(tmp_path / "store"), tmp_path / "output"
+    output.mkdir()
+    (output / artifacts.part_of("job|save|0", "circle", PNG)).write_bytes(PNG[:5])
+    token = artifacts.effect.set("job|save|0")
+    try:
+        with using(store, output):
+            assert keep(PNG, name="circle").name == "circle_00001.png"
+    finally:
+        artifacts.effect.reset(token)
+    assert (output / "circle_00001.png").read_bytes() == PNG
