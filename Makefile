@@ -46,12 +46,14 @@ clean: ## Remove .venv and what tools left; the data folder stays
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The lock is copied into .venv once it is installed, so that a later start only compares two files.
+# Bytecode is made here: the model libraries are thousands of files, and no first picture should wait for them.
 install: $(VENV)-made
 	@echo "Installing the locked dependencies: about 6.5 GB, half a minute to a few minutes."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.uv.lock
-	@$(UV) pip install --python $(PY) --require-hashes -r requirements.lock || { \
+	@$(UV) pip install --python $(PY) --compile-bytecode --require-hashes -r requirements.lock || { \
 	  echo "uv could not install them; pip tries, with the same hashes."; \
 	  $(PY) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock; }
+	@$(PY) -m compileall -q engine nodes web server.py
 	@cp requirements.lock $(VENV)/requirements.lock
 
 # Every candidate is run, since a name on the PATH may be a shim for a Python that is not there.
