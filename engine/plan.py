@@ -92,7 +92,7 @@ class Shape:
         return len(self.spec.outputs) == 1 and self.spec.outputs[0].name == "out"
 
     def prefix(self, epoch: str) -> bytes:
-        """The part of its call keys that is the same for every call; `epoch` is what else changes its results."""
+        """The part of its call keys that all calls share; `epoch` is what else changes its results."""
         return key_prefix(self.spec.id, self.spec.version, self.eager_names, f"{self.entry.epoch}|{epoch}")
 
 
