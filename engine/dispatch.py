@@ -203,14 +203,11 @@ class Dispatch:
         live = self.live.get(job)
         if live is None:
             return
-        news = {
-            id: r for id, r in reports.items() if (old := live.steps.get(id)) is None or old.state != r.state
-        }
+        news = {id: report for id, report in reports.items() if is_news(live.steps.get(id), report)}
         live.steps.update({id: msgspec.structs.replace(r) for id, r in reports.items()})
         live.progress = progress
-        ended = {id: r for id, r in reports.items() if id in news or r.state != "running"}
-        if ended:
-            data = {"progress": round(progress, 4), "steps": msgspec.to_builtins(ended)}
+        if news:
+            data = {"progress": round(progress, 4), "steps": msgspec.to_builtins(news)}
             self._spawn(self._emit(Event("steps", owner=live.owner, job=job, data=data)))
         now = asyncio.get_running_loop().time()
         if now - live.told >= TOLD_GAP:
@@ -310,6 +307,11 @@ class Dispatch:
             log.error("What a worker said could not be written down: %s", error)
             if isinstance(error, TesseraError) and error.code == "disk_full":
                 self._spawn(self._pause("disk_full", str(error)))
+
+
+def is_news(old: StepReport | None, new: StepReport) -> bool:
+    """Whether the log should have it: more than how far a step is."""
+    return old is None or (old.state, old.calls, old.hits) != (new.state, new.calls, new.hits)
 
 
 def free_bytes(folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 from engine.errors import Owned
 
 LOCK, NOTE = "owner.lock", "owner.json"
+PROBE = 0.05
+"""Seconds between tries: somebody who only asks who the owner is holds the lock for an instant."""
 
 
 class Owner(Struct):
@@ -30,7 +33,7 @@ class Ownership:
         data.mkdir(parents=True, exist_ok=True)
         self._note = data / NOTE
         self._file: IO[bytes] = open(data / LOCK, "a+b")  # noqa: SIM115  # held for as long as we live
-        if not locked(self._file):
+        if not locked_soon(self._file):
             self._file.close()
             other = read_note(self._note)
             who = f"process {other.pid}" if other else "another process"
@@ -68,6 +71,15 @@ def read_note(path: Path) -> Owner | None:
         return msgspec.json.decode(path.read_bytes(), type=Owner)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def locked_soon(file: IO[bytes]) -> bool:
+    """Whether we hold the lock, after a few tries."""
+    for _ in range(5):
+        if locked(file):
+            return True
+        time.sleep(PROBE)
+    return False
 
 
 def locked(file: IO[bytes]) -> bool:

