@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run setup install test check bench soak lock clean
+.PHONY: help run setup install test check bench soak starter lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -36,6 +36,9 @@ bench: setup ## Measure what we promise: prints a table, writes bench.json
 
 soak: setup ## Run the long fault tests
 	@$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
+
+starter: setup ## Train the starter model again, from nothing: hours, and it goes on where it was stopped
+	@$(MAKE) --no-print-directory -C models/starter PYTHON=$(CURDIR)/$(PY)
 
 lock: setup ## Resolve pyproject.toml again, into requirements.lock
 	@$(UV) pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements.lock

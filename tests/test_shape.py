@@ -44,9 +44,9 @@ MAY_NOT = {
     "web": {"nodes", "server", "custom_nodes"},
     "server.py": {"nodes", "custom_nodes"},
 }
-HEAVY_WITHIN = re.compile(r"nodes/_lib/|tests/|custom_nodes/\w+/test_")
+HEAVY_WITHIN = re.compile(r"nodes/_lib/|models/starter/recipe/|tests/|custom_nodes/\w+/test_")
 """Where a heavy library may be imported with the module."""
-TORCH_WITHIN = re.compile(r"nodes/|custom_nodes/|engine/(memory|codecs)\w*\.py|tests/")
+TORCH_WITHIN = re.compile(r"nodes/|custom_nodes/|engine/(memory|codecs)\w*\.py|models/|tests/")
 """Where torch may be imported inside a function."""
 
 LARGEST = 600

@@ -1,0 +1,90 @@
+"""Latents and caption tokens on disk: what the denoisers are trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from msgspec import Struct
+from numpy.typing import NDArray
+from transformers import CLIPTokenizer
+
+from . import pictures
+from .draw import CAPTIONS
+from .progress import Progress
+from .tokenizer import LENGTH, build
+from .train_vae import reload, tensor
+
+_BATCH = 32
+
+
+class Shelf(Struct, frozen=True):
+    """Everything a denoiser learns from, read as it is needed."""
+
+    latents: NDArray[np.float16]  # (pictures, 4, 16, 16)
+    tokens: NDArray[np.int16]  # (pictures, captions, 77)
+    lengths: NDArray[np.int16]  # (pictures, captions)
+    kinds: NDArray[np.str_]  # (pictures,)
+    vocabulary: int
+
+    @property
+    def empty(self) -> NDArray[np.int64]:
+        """The tokens of no caption at all."""
+        row = np.full(LENGTH, self.vocabulary - 1, np.int64)
+        row[0] = self.vocabulary - 2
+        return row
+
+
+def encode(source: Path, vae_folder: Path, folder: Path) -> None:
+    """Encode all pictures of a folder, going on where an earlier run stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)
+    vae = reload(vae_folder).to(memory_format=torch.channels_last)
+    shown = pictures.load(source)
+    store, mark = folder / "latents.npy", folder / "encoded"
+    done = int(mark.read_text()) if mark.exists() else 0
+    latents = np.lib.format.open_memmap(store, "r+" if done else "w+", np.float16, (len(shown), 4, 16, 16))
+    progress = Progress("encode", len(shown), done)
+    for start in range(done, len(shown), _BATCH):
+        with torch.inference_mode():
+            means = vae.encode(tensor(np.asarray(shown[start : start + _BATCH]))).latent_dist.mean
+        latents[start : start + _BATCH] = (means * vae.config.scaling_factor).numpy()
+        mark.write_text(str(min(len(shown), start + _BATCH)))
+        progress.at(min(len(shown), start + _BATCH))
+
+
+def tokenize(source: Path, folder: Path) -> None:
+    """Train the tokenizer and write the tokens of every caption."""
+    said = pictures.captions(source)
+    tokenizer = build([caption for many in said for caption in many], folder / "tokenizer")
+    flat = [caption for many in said for caption in many]
+    coded = tokenizer(flat, padding="max_length", max_length=LENGTH, truncation=True)
+    tokens = np.asarray(coded.input_ids, np.int16).reshape(len(said), CAPTIONS, LENGTH)
+    np.save(folder / "tokens.npy", tokens)
+    np.save(
+        folder / "lengths.npy",
+        np.asarray(coded.attention_mask).sum(-1).reshape(len(said), CAPTIONS).astype(np.int16),
+    )
+    np.save(folder / "kinds.npy", np.asarray(pictures.kinds(source)))
+
+
+def shelf(folder: Path) -> Shelf:
+    """The shelf of a folder, as far as it is encoded."""
+    count = int((folder / "encoded").read_text())
+    latents: NDArray[np.float16] = np.load(folder / "latents.npy", mmap_mode="r")
+    return Shelf(
+        latents[:count],
+        np.load(folder / "tokens.npy", mmap_mode="r")[:count],
+        np.load(folder / "lengths.npy")[:count],
+        np.load(folder / "kinds.npy")[:count],
+        len(CLIPTokenizer.from_pretrained(folder / "tokenizer")),
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    torch.set_num_threads(1)
+    checkpoints = Path(sys.argv[1])
+    if not (checkpoints / "latents" / "tokens.npy").exists():
+        tokenize(checkpoints / "pictures", checkpoints / "latents")
+    encode(checkpoints / "pictures", checkpoints / "vae", checkpoints / "latents")

@@ -1,0 +1,74 @@
+"""Drawn pictures on disk: what the training scripts read."""
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .canvas import paint
+from .draw import draw
+from .progress import Progress
+
+FIRST_SEED = 1_000_000  # smaller seeds are for measuring only
+_CHUNK = 250
+
+
+def render(folder: Path, count: int, size: int = 128) -> None:
+    """Draw `count` pictures into a folder, going on where an earlier run stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = folder / "pictures.npy"
+    pictures = np.lib.format.open_memmap(
+        store, "r+" if store.exists() else "w+", np.uint8, (count, size, size, 3)
+    )
+    done = drawn(folder)
+    progress = Progress("render", count, done)
+    with (folder / "scenes.jsonl").open("r+" if done else "w", encoding="utf-8") as notes:
+        _skip(notes, done)
+        for start in range(done, count, _CHUNK):
+            for index in range(start, min(count, start + _CHUNK)):
+                scene = draw(FIRST_SEED + index)
+                pictures[index] = paint(scene, size)
+                notes.write(json.dumps([scene.kind, scene.facts, scene.captions]) + "\n")
+            notes.flush()
+            (folder / "drawn").write_text(str(min(count, start + _CHUNK)))
+            progress.at(min(count, start + _CHUNK))
+
+
+def drawn(folder: Path) -> int:
+    """How many pictures a folder holds."""
+    mark = folder / "drawn"
+    return int(mark.read_text()) if mark.exists() else 0
+
+
+def load(folder: Path) -> NDArray[np.uint8]:
+    """The pictures of a folder, read as they are needed."""
+    pictures: NDArray[np.uint8] = np.load(folder / "pictures.npy", mmap_mode="r")
+    return pictures[: drawn(folder)]
+
+
+def captions(folder: Path) -> list[list[str]]:
+    """The captions of every picture."""
+    with (folder / "scenes.jsonl").open(encoding="utf-8") as notes:
+        return [json.loads(line)[2] for line in notes][: drawn(folder)]
+
+
+def kinds(folder: Path) -> list[str]:
+    """The kind of every picture."""
+    with (folder / "scenes.jsonl").open(encoding="utf-8") as notes:
+        return [json.loads(line)[0] for line in notes][: drawn(folder)]
+
+
+def _skip(notes: TextIO, done: int) -> None:
+    """Go behind the last finished line, and cut off what a stopped run wrote beyond it."""
+    for _ in range(done):
+        notes.readline()
+    notes.seek(notes.tell())
+    notes.truncate()
+
+
+if __name__ == "__main__":
+    import sys
+
+    render(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,136 @@
+"""Train the base: text encoder and denoiser together, on latents and captions."""
+
+import argparse
+import functools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from .base import STEPS, Base, kept, scheduler
+from .draw import CAPTIONS
+from .hogwild import Plan, finished, train
+from .latents import Shelf, shelf
+
+PLAN = Plan("base", 30_000, 6e-4, warm=200, hold=0.5)
+BATCH = 16
+EMPTY = 0.1  # of the captions, so that guidance has something to move away from
+SHAPES_FIRST = 0.3  # part of the run in which most pictures are plain shapes: contours are learnt last
+SHAPES_SHARE = 0.7
+
+
+class Denoising(msgspec.Struct):
+    """The lesson of the base: the velocity at a random step, given a caption."""
+
+    shelf: Shelf
+    kept: Tensor
+    shapes: NDArray[np.int64]
+    device: str
+
+    def loss(
+        self, model: nn.Module, rng: np.random.Generator, part: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The error of one batch; high and low noise are also told apart."""
+        index = self._choose(rng, part)
+        clean = torch.from_numpy(np.asarray(self.shelf.latents[index], np.float32)).to(self.device)
+        tokens = torch.from_numpy(self._tokens(rng, index, part)).to(self.device)
+        step = torch.from_numpy((STEPS * rng.random(len(index)) ** 0.85).astype(np.int64)).to(self.device)
+        left = self.kept[step].view(-1, 1, 1, 1)
+        noise = torch.randn_like(clean)
+        noisy, velocity = (
+            left.sqrt() * clean + (1 - left).sqrt() * noise,
+            left.sqrt() * noise - (1 - left).sqrt() * clean,
+        )
+        with torch.autocast(self.device, torch.bfloat16):
+            guess = model(noisy, step, tokens)
+        error = (guess.float() - velocity).square().mean((1, 2, 3))
+        return error.mean(), {
+            "loss": float(error.mean()),
+            "high": _mean(error[step > 666]),
+            "low": _mean(error[step < 333]),
+        }
+
+    def _choose(self, rng: np.random.Generator, part: float) -> NDArray[np.int64]:
+        index = rng.integers(0, len(self.shelf.latents), BATCH)
+        if part < SHAPES_FIRST:
+            some = rng.random(BATCH) < SHAPES_SHARE
+            index[some] = rng.choice(self.shapes, int(some.sum()))
+        return np.sort(index)
+
+    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64], part: float) -> NDArray[np.int64]:
+        """One caption of each picture; at first in short rows, which is faster, later in all 77 tokens."""
+        which = rng.integers(0, CAPTIONS, len(index))
+        rows = self.shelf.tokens[index, which].astype(np.int64)
+        rows[rng.random(len(index)) < EMPTY] = self.shelf.empty
+        longest = int(self.shelf.lengths[index, which].max())
+        return rows if part > 0.5 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
+
+
+def denoising(folder: Path, device: str) -> Denoising:
+    """The lesson, from the latents of a folder."""
+    found = shelf(folder)
+    return Denoising(found, kept().to(device), np.flatnonzero(found.kinds == "shapes"), device)
+
+
+def pipeline(base: Base, vae: Any, tokenizer: Any) -> Any:
+    """Everything that turns words into pictures."""
+    drawing = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=base.text.eval(),
+        tokenizer=tokenizer,
+        unet=base.unet.eval(),
+        scheduler=scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    drawing.set_progress_bar_config(disable=True)
+    return drawing
+
+
+def load_average(checkpoints: Path, folder: Path) -> Any:
+    """The pipeline of a run that may still be going on."""
+    tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "latents" / "tokenizer")
+    base = Base(len(tokenizer))
+    state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+    base.load_state_dict({**state["model"], **state["average"]})
+    return pipeline(base, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
+
+
+def main() -> None:
+    """Train, and write the pipeline in half precision when the run is complete."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
+    ask.add_argument("--updates", type=int, default=PLAN.updates)
+    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = ask.parse_args()
+    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "base"
+    latents = given.checkpoints / "latents"
+    torch.manual_seed(plan.seed)
+    base = Base(shelf(latents).vocabulary).to(given.device)
+    train(base, functools.partial(denoising, latents, given.device), plan, folder)
+    if finished(plan, folder):
+        drawing = load_average(given.checkpoints, folder)
+        export(drawing, folder / "final")
+
+
+def export(drawing: Any, folder: Path) -> None:
+    """Write a pipeline in half precision, with the tokenizer's old files beside its new one."""
+    drawing.to(torch.float16).save_pretrained(folder)
+    source = Path(drawing.tokenizer.name_or_path)
+    for name in ("vocab.json", "merges.txt"):
+        (folder / "tokenizer" / name).write_text((source / name).read_text())
+
+
+def _mean(error: Tensor) -> float:
+    return float(error.mean()) if len(error) else float("nan")
+
+
+if __name__ == "__main__":
+    main()

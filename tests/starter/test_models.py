@@ -1,0 +1,73 @@
+"""The models: what they are before training, and that they learn."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recipe import pictures
+from recipe.base import Base, kept
+from recipe.hogwild import Plan, train
+from recipe.tokenizer import build
+from recipe.train_vae import Copying, measure, tensor, unseen
+from recipe.vae import new_vae, whiten
+
+
+def test_pictures_go_on_where_a_stopped_run_was(tmp_path: Path) -> None:
+    pictures.render(tmp_path / "whole", 30)
+    whole = pictures.load(tmp_path / "whole")
+    (tmp_path / "whole" / "drawn").write_text("20")
+    before = pictures.captions(tmp_path / "whole")
+    pictures.render(tmp_path / "whole", 30)
+    assert len(whole) == 30
+    assert len(before) == 20
+    assert len(pictures.captions(tmp_path / "whole")) == 30
+    assert len((tmp_path / "whole" / "scenes.jsonl").read_text().splitlines()) == 30
+
+
+def test_a_new_autoencoder_already_keeps_colours() -> None:
+    torch.manual_seed(0)
+    quality, copies = measure(new_vae().eval(), unseen(8))
+    assert copies.shape == (8, 128, 128, 3)
+    assert quality > 18
+
+
+def test_whitening_changes_latents_but_no_picture() -> None:
+    torch.manual_seed(0)
+    vae, shown = new_vae().eval(), unseen(16)
+    before = measure(vae, shown)[1].astype(int)
+    whiten(vae, tensor(shown))
+    after = measure(vae, shown)[1].astype(int)
+    assert np.abs(before - after).max() <= 1
+    with torch.inference_mode():
+        flat = vae.encode(tensor(shown)).latent_dist.mean.permute(1, 0, 2, 3).flatten(1)
+    assert torch.allclose(torch.cov(flat), torch.eye(4), atol=0.02)
+
+
+@pytest.mark.soak
+def test_an_autoencoder_learns_within_a_minute(tmp_path: Path) -> None:
+    pictures.render(tmp_path / "pictures", 40)
+    torch.manual_seed(0)
+    vae, shown = new_vae((8, 16, 16, 16)).to(memory_format=torch.channels_last), unseen(8)
+    before = measure(vae.eval(), shown)[0]
+    lesson = functools.partial(Copying, tmp_path / "pictures", "cpu")
+    train(vae, lesson, Plan("small", 120, 1e-3, warm=20, ema=0.9), tmp_path / "vae")
+    assert measure(vae.eval(), shown)[0] > before + 0.5
+
+
+def test_every_word_of_a_caption_is_one_token(tmp_path: Path) -> None:
+    tokenizer = build(["a red circle on a blue background"] * 60, tmp_path)
+    assert len(tokenizer("a red circle on a blue background").input_ids) == 9
+    assert tokenizer("zyxqw").input_ids[1:-1]
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id == len(tokenizer) - 1
+    assert {"vocab.json", "merges.txt", "tokenizer.json"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_base_answers_in_the_shape_of_its_latents() -> None:
+    base = Base(500)
+    answer = base(torch.zeros(2, 4, 16, 16), torch.tensor([1, 900]), torch.zeros(2, 77, dtype=torch.long))
+    assert answer.shape == (2, 4, 16, 16)
+    left = kept()
+    assert left[0] > 0.999
+    assert left[-1] < 0.01
