@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from engine import ports
 from engine.compile import Compile
 from engine.errors import Invalid, Problem, shown
@@ -12,9 +14,9 @@ from engine.node import RESERVED, NodeSpec, input_schema
 from engine.plan import Plan, Shape
 from engine.ports import JsonValue
 from engine.registry import Registry
-from engine.scope import Typed, lay_out
+from engine.scope import FLOW, GROUP, Typed, lay_out
 from engine.types import Artifact
-from engine.workflow import Step, Workflow, nearest, shape, split
+from engine.workflow import DEPTH_LIMIT, Group, Step, Workflow, nearest, shape, split
 
 
 class Planner:
@@ -138,17 +140,14 @@ def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
         schema: dict[str, Any] = {}
         needed = False
         for to in reversed(target.to):
-            step_name, _, port_name = to.rpartition(".")
-            step = workflow.steps.get(step_name)
-            shape = planner.shape(step.node) if step else None
-            port = shape.inputs.get(port_name) if shape else None
-            if step is None or port is None:
-                continue
-            schema = {
-                **input_schema(port),
-                **({"default": step.values[port_name]} if port_name in step.values else {}),
-            }
-            needed = needed or "default" not in schema
+            for node, port_name, given in behind(to, workflow, workflow.groups, flows_in(workflow)):
+                shape = planner.shape(node)
+                port = shape.inputs.get(port_name) if shape else None
+                if port is not None:
+                    schema = input_schema(port)
+                    if given is not UNSET:
+                        schema["default"] = given
+                    needed = needed or "default" not in schema
         if target.title:
             schema["title"] = target.title
         if target.help:
@@ -162,6 +161,38 @@ def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
         "required": required,
         "outputs": output_types(workflow, planner),
     }
+
+
+Behind = tuple[str, str, JsonValue | UnsetType]
+"""A node, one of its inputs, and what is typed there."""
+
+
+def behind(
+    to: str,
+    part: Workflow | Group,
+    groups: Mapping[str, Group],
+    flows: Mapping[str, Workflow],
+    depth: int = 0,
+) -> list[Behind]:
+    """The inputs of nodes that an address leads to, through groups and saved workflows."""
+    name, _, port = to.rpartition(".")
+    step = part.steps.get(name)
+    if step is None or depth > DEPTH_LIMIT:
+        return []
+    typed = step.values.get(port, UNSET)
+    inner: Group | Workflow | None
+    if step.node.startswith(GROUP):
+        inner = groups.get(step.node.removeprefix(GROUP))
+    elif step.node.startswith(FLOW):
+        inner = flows.get(step.node.removeprefix(FLOW))
+        groups = inner.groups if inner else {}
+    else:
+        return [(step.node, port, typed)]
+    target = inner.inputs.get(port) if inner else None
+    if inner is None or target is None:
+        return []
+    found = [end for each in target.to for end in behind(each, inner, groups, flows, depth + 1)]
+    return [(node, name, value if typed is UNSET else typed) for node, name, value in found]
 
 
 def output_types(workflow: Workflow, planner: Planner) -> dict[str, str]:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from engine.errors import Problem
-from engine.planner import signature
+from engine.planner import Planner, signature
+from engine.registry import Registry
 from engine.types import Artifact
 from engine.workflow import parse, shape
 from tests.planned import PLANNER, given_to, places, plan, problem, problems
@@ -240,3 +241,34 @@ def test_a_workflow_is_a_function_with_typed_inputs() -> None:
     assert told["inputs"]["last"] == {"type": "integer", "default": 100}
     assert told["inputs"]["steps"]["maximum"] == 150
     assert told["outputs"] == {"out": "whole number", "all": "whole number"}
+
+
+def test_a_named_input_that_leads_into_a_group_has_the_schema_of_what_is_inside() -> None:
+    document = parse(
+        {
+            "steps": {
+                "twice": {"node": "group/double"},
+                "third": {"node": "group/double", "values": {"x": 7}},
+            },
+            "groups": {
+                "double": {
+                    "steps": {"both": {"node": "add", "values": {"b": 1}}},
+                    "inputs": {"x": {"to": ["both.a"]}, "y": {"to": ["both.b"]}},
+                    "outputs": {"out": "both.out"},
+                }
+            },
+            "inputs": {
+                "free": {"to": ["twice.x"]},
+                "inside": {"to": ["twice.y"]},
+                "around": {"to": ["third.x"]},
+                "nowhere": {"to": ["twice.z"]},
+            },
+            "outputs": {"sum": "twice.out", "other": "third.out"},
+        }
+    )
+    described = signature(document, Planner(Registry.core()))
+    assert described["required"] == ["free"]
+    assert described["inputs"]["free"]["type"] == "number"
+    assert described["inputs"]["inside"]["default"] == 1
+    assert described["inputs"]["around"]["default"] == 7
+    assert described["inputs"]["nowhere"] == {}
