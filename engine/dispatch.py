@@ -53,6 +53,7 @@ class Dispatch:
         self.host: Host
         self._tell = tell
         self._wake = asyncio.Event()
+        self._unwritten = 0  # writes that a full disk refused and that are tried again
         self._draining = False
         self._closing = False
         self._private: dict[str, asyncio.Future[Outcome]] = {}
@@ -87,7 +88,10 @@ class Dispatch:
         await self.host.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self.jobs.give_back(lease)
+        try:
+            await self.jobs.give_back(lease)
+        except DiskFull as error:
+            log.warning("The next start gives back what ran: %s", error)
 
     def cancel(self, job: str) -> None:
         self.host.cancel(job)
@@ -180,6 +184,8 @@ class Dispatch:
         if free < self.settings.disk_reserve:
             want = f"{self.settings.disk_reserve:,} bytes"
             await self._pause("disk_full", f"The disk has {free:,} bytes left; the queue waits for {want}.")
+            return False
+        if self._unwritten:  # a short line may fit where a result does not: results first
             return False
         if self.paused:
             await self.jobs.emit(Event("queue.resumed"))  # refused while the disk is still full
@@ -282,15 +288,26 @@ class Dispatch:
 
     async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
         """Do a write that must not be lost: a full disk pauses the queue, then it is tried again."""
-        while True:
+        try:
+            await write()
+        except DiskFull as error:
+            self._unwritten += 1
+            try:
+                await self._again(write, error)
+            finally:
+                self._unwritten -= 1
+            self.wake()
+
+    async def _again(self, write: Callable[[], Awaitable[object]], error: DiskFull) -> None:
+        while not self._draining:
+            await self._pause(error.code, str(error))
+            await asyncio.sleep(DISK_CHECK)
             try:
                 await write()
                 return
-            except DiskFull as error:
-                if self._draining:
-                    raise  # the next start finds the job running, and runs it again
-                await self._pause(error.code, str(error))
-            await asyncio.sleep(DISK_CHECK)
+            except DiskFull as still:
+                error = still
+        raise error  # the next start finds the job running, and runs it again
 
     async def _emit(self, event: Event) -> None:
         await self.jobs.emit(event)
