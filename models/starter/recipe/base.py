@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-CHANNELS = (48, 96, 160)
+CHANNELS = (48, 96, 128)
 WIDTH = 128  # of a text token
 STEPS = 1000
 SCHEDULE: dict[str, Any] = {

@@ -91,6 +91,13 @@ def finished(plan: Plan, folder: Path) -> bool:
     return mark.exists() and int(mark.read_text()) >= plan.updates
 
 
+def averaged(model: Any, folder: Path) -> Any:
+    """A model with the averaged weights of a run, which may still be going on."""
+    state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+    model.load_state_dict({**state["model"], **state["average"]})
+    return model.eval()
+
+
 def save(shared: Shared, folder: Path) -> None:
     """Write weights and averages; a stop while writing leaves the checkpoint before."""
     _write({"model": shared.model.state_dict(), "average": shared.average}, folder / "weights.pt")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .faces import EXPRESSIONS, HEADS
+from .hogwild import averaged
 from .land import TERRAINS
 from .objects import NAMES
 from .palette import COLOURS
@@ -73,9 +74,5 @@ def read(reader: Reader, pictures: Tensor) -> list[dict[str, str]]:
 
 def load(folder: Path) -> Reader:
     """The trained reader."""
-    reader = Reader()
-    reader.load_state_dict(
-        torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")["average"]
-    )
-    reader.eval()
+    reader: Reader = averaged(Reader(), folder)
     return reader

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from .base import STEPS, Base, kept, scheduler
+from .base import Base, kept, scheduler
+from .denoise import noised, some_steps
 from .draw import CAPTIONS
-from .hogwild import Plan, finished, train
+from .hogwild import Plan, averaged, finished, train
 from .latents import Shelf, shelf
 
 PLAN = Plan("base", 30_000, 6e-4, warm=200, hold=0.5)
@@ -40,13 +41,8 @@ class Denoising(msgspec.Struct):
         index = self._choose(rng, part)
         clean = torch.from_numpy(np.asarray(self.shelf.latents[index], np.float32)).to(self.device)
         tokens = torch.from_numpy(self._tokens(rng, index, part)).to(self.device)
-        step = torch.from_numpy((STEPS * rng.random(len(index)) ** 0.85).astype(np.int64)).to(self.device)
-        left = self.kept[step].view(-1, 1, 1, 1)
-        noise = torch.randn_like(clean)
-        noisy, velocity = (
-            left.sqrt() * clean + (1 - left).sqrt() * noise,
-            left.sqrt() * noise - (1 - left).sqrt() * clean,
-        )
+        step = some_steps(rng, len(index)).to(self.device)
+        noisy, velocity = noised(clean, self.kept[step])
         with torch.autocast(self.device, torch.bfloat16):
             guess = model(noisy, step, tokens)
         error = (guess.float() - velocity).square().mean((1, 2, 3))
@@ -97,9 +93,7 @@ def pipeline(base: Base, vae: Any, tokenizer: Any) -> Any:
 def load_average(checkpoints: Path, folder: Path) -> Any:
     """The pipeline of a run that may still be going on."""
     tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "latents" / "tokenizer")
-    base = Base(len(tokenizer))
-    state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
-    base.load_state_dict({**state["model"], **state["average"]})
+    base = averaged(Base(len(tokenizer)), folder)
     return pipeline(base, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from . import pictures
 from .canvas import paint
 from .draw import draw
-from .hogwild import Plan, finished, train
+from .hogwild import Plan, averaged, finished, train
 from .sheet import sheet
 from .vae import new_vae, whiten
 
@@ -90,9 +90,7 @@ def measure(vae: Any, shown: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8
 
 def load_average(folder: Path) -> Any:
     """The averaged weights of a run that may still be going on."""
-    vae = new_vae()
-    vae.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")["average"])
-    return vae.eval()
+    return averaged(new_vae(), folder)
 
 
 def main() -> None:
