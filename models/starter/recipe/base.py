@@ -25,10 +25,10 @@ SCHEDULE: dict[str, Any] = {
 class Base(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
     """A denoiser and the encoder of the words it follows, trained together."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
         self.text = new_text(vocabulary)
-        self.unet = new_unet()
+        self.unet = new_unet(channels)
 
     def forward(self, noisy: Tensor, step: Tensor, tokens: Tensor) -> Tensor:
         """The velocity at a step: (n, 4, h, w)."""

@@ -80,6 +80,17 @@ def shelf(folder: Path) -> Shelf:
     )
 
 
+def colours(latents: NDArray[np.float16], shown: NDArray[np.uint8]) -> dict[str, object]:
+    """The linear map from latents to colours (-1 to 1) for previews: four rows and an offset."""
+    seen = latents.astype(np.float64).transpose(0, 2, 3, 1).reshape(-1, 4)
+    means = shown.reshape(len(shown), 16, 8, 16, 8, 3).mean((2, 4)).reshape(-1, 3) / 127.5 - 1
+    rows, *_ = np.linalg.lstsq(np.c_[seen, np.ones(len(seen))], means, rcond=None)
+    left = means - np.c_[seen, np.ones(len(seen))] @ rows
+    told = 1 - left.var() / means.var()
+    how = f"Least squares from latents to the means of 8 x 8 pixels; the last row is added. R2 {told:.3f}."
+    return {"latent_to_rgb": rows.round(4).tolist(), "how": how}
+
+
 if __name__ == "__main__":
     import sys
 

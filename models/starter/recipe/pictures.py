@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from .canvas import paint
 from .draw import draw
 from .progress import Progress
+from .scene import Kind
 
 FIRST_SEED = 1_000_000  # smaller seeds are for measuring only
 _CHUNK = 250
 
 
-def render(folder: Path, count: int, size: int = 128) -> None:
-    """Draw `count` pictures into a folder, going on where an earlier run stopped."""
+def render(folder: Path, count: int, size: int = 128, kind: Kind | None = None) -> None:
+    """Draw `count` pictures, of one kind or of all, going on where an earlier run stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "pictures.npy"
     pictures = np.lib.format.open_memmap(
@@ -28,7 +29,7 @@ def render(folder: Path, count: int, size: int = 128) -> None:
         _skip(notes, done)
         for start in range(done, count, _CHUNK):
             for index in range(start, min(count, start + _CHUNK)):
-                scene = draw(FIRST_SEED + index)
+                scene = draw(FIRST_SEED + index, kind)
                 pictures[index] = paint(scene, size)
                 notes.write(json.dumps([scene.kind, scene.facts, scene.captions]) + "\n")
             notes.flush()

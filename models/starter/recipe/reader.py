@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .faces import EXPRESSIONS, HEADS
-from .hogwild import averaged
 from .land import TERRAINS
 from .objects import NAMES
 from .palette import COLOURS
@@ -72,7 +72,16 @@ def read(reader: Reader, pictures: Tensor) -> list[dict[str, str]]:
     ]
 
 
+def save(reader: Reader, folder: Path) -> None:
+    """Write a trained reader, in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {name: weight.half().contiguous() for name, weight in reader.state_dict().items()}
+    save_file(halves, folder / "reader.safetensors")
+
+
 def load(folder: Path) -> Reader:
     """The trained reader."""
-    reader: Reader = averaged(Reader(), folder)
+    reader = Reader()
+    reader.load_state_dict(load_file(folder / "reader.safetensors"))
+    reader.eval()
     return reader

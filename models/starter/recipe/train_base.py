@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
+from . import pictures
 from .base import Base, kept, scheduler
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
 from .hogwild import Plan, averaged, finished, train
-from .latents import Shelf, shelf
+from .latents import Shelf, colours, shelf
 
 PLAN = Plan("base", 30_000, 6e-4, warm=200, hold=0.5)
 BATCH = 16
@@ -46,10 +48,11 @@ class Denoising(msgspec.Struct):
         with torch.autocast(self.device, torch.bfloat16):
             guess = model(noisy, step, tokens)
         error = (guess.float() - velocity).square().mean((1, 2, 3))
+        seen = error.detach()
         return error.mean(), {
-            "loss": float(error.mean()),
-            "high": _mean(error[step > 666]),
-            "low": _mean(error[step < 333]),
+            "loss": float(seen.mean()),
+            "high": _mean(seen[step > 666]),
+            "low": _mean(seen[step < 333]),
         }
 
     def _choose(self, rng: np.random.Generator, part: float) -> NDArray[np.int64]:
@@ -112,6 +115,9 @@ def main() -> None:
     if finished(plan, folder):
         drawing = load_average(given.checkpoints, folder)
         export(drawing, folder / "final")
+        shown = pictures.load(given.checkpoints / "pictures")[:500]
+        fit = colours(np.asarray(shelf(latents).latents[:500]), np.asarray(shown))
+        (folder / "final" / "preview.json").write_text(json.dumps(fit, indent=2) + "\n")
 
 
 def export(drawing: Any, folder: Path) -> None:

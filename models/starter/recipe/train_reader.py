@@ -15,8 +15,8 @@ from torch.nn import functional
 from . import pictures
 from .canvas import paint
 from .draw import draw
-from .hogwild import Plan, finished, train
-from .reader import FACTS, Reader, answers, load, read
+from .hogwild import Plan, averaged, finished, train
+from .reader import FACTS, Reader, answers, load, read, save
 from .train_vae import tensor
 
 PLAN = Plan("reader", 5_000, 1e-3, warm=50, hold=0.4, ema=0.99)
@@ -84,7 +84,8 @@ def main() -> None:
     reader = Reader().to(given.device, memory_format=torch.channels_last)
     train(reader, functools.partial(reading, given.checkpoints / "pictures", given.device), plan, folder)
     if finished(plan, folder):
-        for name, mark in measure(load(folder)).items():
+        save(averaged(Reader(), folder), folder / "final")
+        for name, mark in measure(load(folder / "final")).items():
             print(f"{name:14} {mark:.3f}")
 
 

@@ -63,7 +63,7 @@ class Copying:
 def tensor(shown: NDArray[np.uint8]) -> Tensor:
     """Pictures as a network wants them: (n, 3, h, w), -1 to 1."""
     return (
-        torch.from_numpy(shown)
+        torch.from_numpy(shown if shown.flags.writeable else shown.copy())
         .permute(0, 3, 1, 2)
         .float()
         .div(127.5)
