@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from engine.config import Settings
 from engine.errors import MissingModel, OutOfMemory
-from engine.models import ModelFile, Models, header, models, weights_of
+from engine.models import Kind, ModelFile, Models, header, models, weights_of
 from engine.types import Model
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
@@ -39,13 +39,22 @@ class Loader(Struct, frozen=True):
     """Its sub-folder in the diffusers layout; empty where the part is the whole file."""
     prefix: str = ""
     """What its tensors' names start with in a single file."""
+    kinds: tuple[Kind, ...] = ("model",)
+    """Kinds of files that it is found in."""
 
 
-def loader(part: type[Model], family: str, *, folder: str = "", prefix: str = "") -> Callable[[Fn], Fn]:
+def loader(
+    part: type[Model],
+    family: str,
+    *,
+    folder: str = "",
+    prefix: str = "",
+    kinds: tuple[Kind, ...] = ("model",),
+) -> Callable[[Fn], Fn]:
     """Declare a function (file, ref, device, dtype) → value as what loads a part of a family's models."""
 
     def declare(fn: Fn) -> Fn:
-        fn.__dict__["__loader__"] = Loader(part, family, folder, prefix)
+        fn.__dict__["__loader__"] = Loader(part, family, folder, prefix, kinds)
         return fn
 
     return declare
@@ -164,7 +173,7 @@ class Residency:
 
     def _load(self, entry: Entry, dtype: str) -> None:
         about, load = self._loader(entry.ref)
-        file = self.models.locate(entry.ref.name, entry.ref.sha256)
+        file = self.models.locate(entry.ref.name, entry.ref.sha256, *about.kinds)
         self._reserve(entry, estimate(file, about, dtype))
         started = time.perf_counter()
         entry.value = load(file, entry.ref, self.device, dtype)

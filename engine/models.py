@@ -20,12 +20,13 @@ from msgspec import Struct
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
 
-Kind = Literal["model", "lora", "controlnet", "vae", "upscale", "face", "embedding"]
+Kind = Literal["model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "embedding"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Layout = Literal["diffusers", "single_file"]
 
 FOLDERS: dict[Kind, tuple[str, ...]] = {
     "model": ("checkpoints", "diffusers", "Stable-diffusion"),
+    "denoiser": ("denoisers", "diffusion_models", "unet"),
     "lora": ("loras", "Lora"),
     "controlnet": ("controlnet", "ControlNet"),
     "vae": ("vae", "VAE"),
@@ -150,21 +151,24 @@ class Models:
                     found.setdefault((each, file.name), file)
         return sorted(found.values(), key=lambda f: (KINDS.index(f.kind), f.name.lower()))
 
-    def locate(self, name: str, sha256: str, kind: Kind = "model") -> ModelFile:
+    def locate(self, name: str, sha256: str, *kinds: Kind) -> ModelFile:
         """The file with this content: under its name, or wherever it is now. Raises MissingModel."""
-        file: ModelFile | None = None
-        with suppress(TesseraError):
-            file = self.find(name, kind)
-        if file is not None and self.sha256(file) == sha256:
-            return file
-        for other in self.list(kind):
-            if self.sha256(other) == sha256:
-                return other
-        if file is not None:
+        changed = False
+        for kind in kinds or ("model",):
+            with suppress(TesseraError):
+                file = self.find(name, kind)
+                changed = True
+                if self.sha256(file) == sha256:
+                    return file
+        for kind in kinds or ("model",):
+            for other in self.list(kind):
+                if self.sha256(other) == sha256:
+                    return other
+        if changed:
             raise MissingModel(
                 f"The file of model {name!r} has changed since it was chosen.", remedy="Run load_model again."
             )
-        raise self._missing(name, kind)
+        raise self._missing(name, (*kinds, "model")[0])
 
     def sha256(self, file: ModelFile) -> str:
         """Content hash: of the file, or over names and hashes of a folder's weights and configurations."""
@@ -175,18 +179,17 @@ class Models:
 
     def _every(self, kind: Kind) -> Iterator[ModelFile]:
         for folder in self.folders:
-            if kind == "model":
-                yield from self._starter(folder / "starter")
+            yield from self._starter(folder / "starter", kind)
             for sub in FOLDERS[kind]:
                 yield from self._scan(folder / sub, kind, folder.name)
 
-    def _starter(self, folder: Path) -> Iterator[ModelFile]:
+    def _starter(self, folder: Path, kind: Kind) -> Iterator[ModelFile]:
         """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
-                if is_diffusers(path) and self._inside(path):
+                if kind_of(path) == kind and self._inside(path):
                     name = "starter" if path.name == "base" else f"starter-{path.name}"
-                    yield ModelFile(name, "model", path, "diffusers", size_of(path), "comes with Tessera")
+                    yield ModelFile(name, kind, path, "diffusers", size_of(path), "comes with Tessera")
 
     def _scan(self, top: Path, kind: Kind, source: str) -> Iterator[ModelFile]:
         for path in walk(top):
@@ -374,7 +377,20 @@ def size_of(folder: Path) -> int:
 
 
 def is_diffusers(path: Path) -> bool:
-    return (path / "model_index.json").is_file() or (path / "config.json").is_file()
+    return any((path / name).is_file() for name in ("model_index.json", "config.json", "unet/config.json"))
+
+
+def kind_of(folder: Path) -> Kind | None:
+    """What a diffusers folder holds, by its own account."""
+    if (folder / "model_index.json").is_file():
+        return "model"
+    if (folder / "unet" / "config.json").is_file():
+        return "denoiser"
+    try:
+        about = msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError):
+        return None
+    return "controlnet" if bytes(about.get("_class_name", b"")) == b'"ControlNetModel"' else None
 
 
 def has_weights(folder: Path) -> bool:

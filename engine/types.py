@@ -63,16 +63,38 @@ class Latent(Value, frozen=True, eq=False):
     factor: int = 8
     noisy: bool = False
     """Still carries noise: a later sampler goes on from it instead of starting over."""
+    mask: Array | None = None
+    """height/factor × width/factor, float32: 0 keeps the latent as it is, 1 draws it anew"""
+    hole: Array | None = None
+    """The latent of the picture with grey where the mask is, for models that were made to fill holes."""
 
 
 class Conditioning(Value, frozen=True, eq=False):
     """A prompt as a text encoder read it."""
 
     embeds: Array
-    """tokens × width, float32"""
+    """tokens × width, float32; what is read first, if the prompt changes"""
     family: str
     pooled: Array | None = None
     """width of the pooled vector, for families that have one"""
+    encoder: TextEncoder | None = None
+    """Who read it, and can read the empty prompt in the same way."""
+    stages: tuple[Stage, ...] = ()
+    """What it becomes while a picture is drawn, in order and from the first step on; none if it stays."""
+    mask: Array | None = None
+    """Where it applies: height × width of any size, float32, 0 to 1, laid over the picture. None: everywhere."""
+    strength: float = 1.0
+    """How much it counts beside the others where several apply."""
+    also: tuple[Conditioning, ...] = ()
+    """Prompts that apply besides this one, each where its mask says; they have no `also` of their own."""
+
+
+class Stage(Value, frozen=True, eq=False):
+    """What a changing prompt is from some point on: at each step the next of its turns."""
+
+    since: float
+    """Below 1 a part of the steps, from 1 on the number of a step."""
+    turns: tuple[Conditioning, ...]
 
 
 class Model(Value, frozen=True, eq=False):
@@ -107,6 +129,22 @@ class Vae(Model, frozen=True, eq=False):
     """The part of a model that maps pictures to latents and back."""
 
     factor: int = 8
+
+
+class ControlNet(Model, frozen=True, eq=False):
+    """Weights that let a denoiser follow a picture: its edges, its depth, a pose."""
+
+
+class Guide(Value, frozen=True, eq=False):
+    """A picture to follow, through a ControlNet."""
+
+    net: ControlNet
+    image: Image
+    strength: float = 1.0
+    start: float = 0.0
+    """The part of the steps after which it begins to count."""
+    end: float = 1.0
+    """The part of the steps after which it no longer counts."""
 
 
 class Artifact(Value, frozen=True, eq=False):
@@ -164,6 +202,16 @@ Prompt = Annotated[
     str, Meta(max_length=20_000, description="What to draw, in words.", extra_json_schema=ui("text"))
 ]
 Pixels = Annotated[int, Meta(ge=16, le=16_384, multiple_of=8, description="A width or height, in pixels.")]
+Colour = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        pattern=r"^(#([0-9A-Fa-f]{3,4}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})|[A-Za-z]+)$",
+        description='A colour: "#ff8800", "#f80", "#ff880080" with transparency, or a name such as "orange", '
+        '"white" or "transparent".',
+        extra_json_schema=ui("colour"),
+    ),
+]
 Quality = Annotated[int, Meta(ge=1, le=100, description="Quality of lossy formats: 100 is best and largest.")]
 ModelName = Annotated[
     str,

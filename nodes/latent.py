@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
-from engine.types import Denoiser, Image, Latent, Pixels, Seed, Vae
+from engine.types import Denoiser, Image, Latent, Mask, Pixels, Seed, Vae
+
+if TYPE_CHECKING:
+    from engine.types import Array
 
 
 @node(category="latents", lane="inline")
@@ -61,6 +66,57 @@ def encode_image(vae: Vae, image: Image, seed: Seed | None = None, ctx: Context 
     with weights(vae) as module:
         samples = coding.encode(module, pictures.floats(pictures.rgb(image)), seed, ctx.thrift)
     return Latent(samples, vae.family, vae.factor)
+
+
+@node(category="latents", lane="inline")
+def mask_latent(latent: Latent, mask: Mask) -> Latent:
+    """Let a sampler redraw a latent only where a mask is white.
+
+    The mask is as large as the picture; a cell of the latent that it covers in part changes in part, so soft
+    edges stay soft. For any model; what lies under the mask shines through unless `strength` is 1.
+    """
+    import numpy as np
+
+    cells = np.ascontiguousarray(shrunk(mask, latent.samples.shape[-2:], latent.factor))
+    return msgspec.structs.replace(latent, mask=cells, hole=None)
+
+
+@node(category="latents", lane="gpu")
+def encode_for_inpainting(vae: Vae, image: Image, mask: Mask, ctx: Context = SILENT) -> Latent:
+    """Turn a picture into a latent whose masked part is to be drawn anew.
+
+    It serves models that were made to fill holes, which also see the picture with grey where the mask is, and
+    every other model, which sees a plain latent with a mask.
+    """
+    import numpy as np
+
+    from nodes._lib import coding, pictures
+
+    check_multiple("image", image.width, vae.factor)
+    check_multiple("image", image.height, vae.factor)
+    cells = (image.height // vae.factor, image.width // vae.factor)
+    shown = pictures.floats(pictures.rgb(image))
+    inside = shrunk(mask, cells, vae.factor)
+    grey = np.where(mask.pixels.astype(np.float32)[..., None] < 0.5, shown, np.float32(0.5))
+    with weights(vae) as module:
+        whole = coding.encode(module, shown, None, ctx.thrift)
+        around = coding.encode(module, grey, None, ctx.thrift)
+    return Latent(whole, vae.family, vae.factor, mask=inside, hole=around)
+
+
+def shrunk(mask: Mask, cells: tuple[int, ...], factor: int) -> Array:
+    """The mask over the cells of a latent: the mean of each cell's pixels."""
+    high, wide = cells
+    if mask.pixels.shape != (high * factor, wide * factor):
+        rows, columns = mask.pixels.shape
+        raise BadInput(
+            "mask",
+            got=f"{columns} × {rows} pixels",
+            want=f"{wide * factor} × {high * factor}, like the picture",
+            remedy="Resize the mask.",
+        )
+    found: Array = mask.pixels.reshape(high, factor, wide, factor).mean((1, 3), dtype="float32")
+    return found
 
 
 def check_multiple(name: str, side: int, factor: int) -> None:

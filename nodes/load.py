@@ -51,7 +51,32 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     )  # fmt: skip
 
 
-@loader(Denoiser, "sd15", folder="unet", prefix="model.diffusion_model.")
+def denoiser_content(model: ModelName, dtype: Precision = "auto") -> str:
+    """What the file behind the name holds."""
+    here = models()
+    return here.sha256(here.find(model, "denoiser"))
+
+
+@node(category="models", kind="source", lane="io", fingerprint=denoiser_content)
+def load_denoiser(model: ModelName, dtype: Precision = "auto") -> Denoiser:
+    """Choose only the part that draws, to use with the text encoder and the VAE of another model.
+
+    `model` is the name of a folder with `unet/` in it, in the folder `denoisers` of the models folder (or
+    `diffusion_models`, or `unet`). Its own `scheduler/` says how it was trained; without one it is taken for
+    an ordinary model of its family.
+    """
+    from nodes._lib import families
+
+    here = models()
+    file = here.find(model, "denoiser")
+    facts, sha256 = families.facts(file), here.sha256(file)
+    return Denoiser(
+        file.name, facts.family.name, sha256, file.bytes, dtype,
+        channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
+    )  # fmt: skip
+
+
+@loader(Denoiser, "sd15", folder="unet", prefix="model.diffusion_model.", kinds=("model", "denoiser"))
 def load_sd15_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
     """The UNet of Stable Diffusion 1.5."""
     from nodes._lib import families, stable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
@@ -10,7 +11,7 @@ from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
-from engine.types import Conditioning, Denoiser, Guidance, Latent, Seed, Steps, Strength, TextEncoder
+from engine.types import Conditioning, Denoiser, Guidance, Guide, Latent, Seed, Steps, Strength, TextEncoder
 
 Method = Annotated[
     Literal[
@@ -47,6 +48,7 @@ def sample(
     end_step: Annotated[Step, Meta(description="The step to end before; the latent then still has noise.")]
     | None = None,
     seed: Seed = 0,
+    guides: list[Guide] | None = None,
     ctx: Context = SILENT,
 ) -> Sampled:
     """Turn noise into a latent picture.
@@ -58,10 +60,14 @@ def sample(
 
     `end_step` hands over early: the latent keeps its noise, and another sampler whose `start_step` is the
     same number goes on from there. `strength` and `start_step` both leave out steps; the larger one counts.
+
+    A `start` with a mask is redrawn there only. `guides` are pictures to follow, through ControlNets.
     """
     kept = steps - int(steps * strength)
     begin, end = max(start_step, kept), steps if end_step is None else min(end_step, steps)
     check(model, positive, start, negative)
+    for guide in guides or ():
+        check_guide(model, guide)
     if kept == steps:
         return Sampled(start, seed)
     if begin >= end:
@@ -75,17 +81,30 @@ def sample(
     wanted = tensor(positive.embeds)
     unwanted = None
     if guidance > 1:
-        unwanted = tensor(negative.embeds) if negative is not None else nothing(model)
+        unwanted = tensor(negative.embeds) if negative is not None else nothing(model, positive)
         wanted, unwanted = sampling.alike(wanted, unwanted)
-    with weights(model) as held:
+    with ExitStack() as pinned:
+        held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
-        return Sampled(sampling.walk(held, family, start, wanted, unwanted, way, ctx), seed)
+        shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
+        return Sampled(sampling.walk(held, family, start, wanted, unwanted, way, ctx, shown), seed)
 
 
-def nothing(model: Denoiser) -> Any:
-    """The empty prompt as the model's own text encoder reads it."""
-    with weights(TextEncoder(model.name, model.family, model.sha256, model.bytes, model.dtype)) as reader:
+def nothing(model: Denoiser, positive: Conditioning) -> Any:
+    """The empty prompt, as whoever read the other one reads it, or else the model's own text encoder."""
+    own = TextEncoder(model.name, model.family, model.sha256, model.bytes, model.dtype)
+    with weights(positive.encoder or own) as reader:
         return reader.empty
+
+
+def check_guide(model: Denoiser, guide: Guide) -> None:
+    if guide.net.family != model.family:
+        raise BadInput(
+            "guides",
+            got=f"the ControlNet {guide.net.name!r} of family {guide.net.family!r}",
+            want=f"family {model.family!r}",
+            remedy="Use a ControlNet that was made for this model.",
+        )
 
 
 def check(model: Denoiser, positive: Conditioning, start: Latent, negative: Conditioning | None) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
+import msgspec
 from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
-from engine.types import Conditioning, Prompt, TextEncoder
+from engine.types import Conditioning, Prompt, Stage, TextEncoder
 
 Skip = Annotated[
     int,
@@ -19,22 +20,64 @@ Skip = Annotated[
         description="Last layers of the encoder to leave out; what others call clip skip 2 is 1 here.",
     ),
 ]
+Marks = Annotated[
+    Literal["a1111", "comfyui", "off"],
+    Meta(
+        description="Whose way of weighing marked words; 'off' reads brackets, BREAK and all marks as words."
+    ),
+]
+
+
+class Counted(NamedTuple):
+    tokens: int
+    parts: int
+    pieces: list[str]
 
 
 @node(category="prompts", lane="gpu")
-def encode_text(encoder: TextEncoder, text: Prompt, skip: Skip = 0) -> Conditioning:
+def encode_text(encoder: TextEncoder, text: Prompt, skip: Skip = 0, marks: Marks = "a1111") -> Conditioning:
     """Read a prompt with a model's text encoder.
+
+    Marks say more than words: `(word:1.2)` counts more, `(word)` is 1.1, `[word]` a little less;
+    `[cat:dog:0.5]` is a cat for half of the steps and then a dog, `[cat|dog]` each at every other step;
+    `BREAK` begins a new part; `\\(` is a bracket that is none of these.
 
     A prompt of up to 75 tokens (a token is a word or a part of one) is read at once, exactly as the model's
     own pipeline does it. A longer one is read in parts of 75 tokens that are put one after another, so
     nothing is cut off, but words in different parts do not see each other.
     """
+    from nodes._lib import prompting
     from nodes._lib.arrays import array
 
+    said = prompting.stages(text, marks != "off")
     with weights(encoder) as reader:
         if skip >= reader.layers:
             raise BadInput(
                 "skip", got=skip, want=f"0 to {reader.layers - 1}", remedy="This encoder has no more."
             )
-        embeds = reader.read(text, skip)
-    return Conditioning(array(embeds), encoder.family)
+
+        def read(parts: list[prompting.Part]) -> Conditioning:
+            embeds = reader.read_parts(parts, skip, marks)
+            return Conditioning(array(embeds), encoder.family, encoder=encoder)
+
+        stages = [Stage(stage.since, tuple(read(turn) for turn in stage.turns)) for stage in said]
+    first = stages[0].turns[0]
+    changes = len(stages) > 1 or len(stages[0].turns) > 1
+    return msgspec.structs.replace(first, stages=tuple(stages)) if changes else first
+
+
+@node(category="prompts", lane="gpu")
+def count_tokens(encoder: TextEncoder, text: Prompt, marks: Marks = "a1111") -> Counted:
+    """How many tokens a prompt has for a text encoder, and where it is cut.
+
+    `pieces` are the words, or parts of words, that the encoder knows it by. An encoder reads 75 of them at
+    once: a longer prompt has several `parts`, and so has one with BREAK. Marks are not counted, and of a
+    prompt that changes while a picture is drawn the longest reading is.
+    """
+    from nodes._lib import prompting
+
+    readings = [turn for stage in prompting.stages(text, marks != "off") for turn in stage.turns]
+    with weights(encoder) as reader:
+        rows = max(map(reader.tokens, readings), key=lambda rows: sum(map(len, rows)))
+        pieces = [reader.word(token.id) for row in rows for token in row]
+    return Counted(len(pieces), len(rows), pieces)

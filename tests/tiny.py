@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -18,10 +18,11 @@ TOKENIZER = ROOT / "models" / "starter" / "base" / "tokenizer"
 BLOCKS = 2
 
 
-def unet() -> Any:
+def unet(channels: int = 4) -> Any:
     """Two levels, as Stable Diffusion names them."""
     return UNet2DConditionModel(
         sample_size=8,
+        in_channels=channels,
         block_out_channels=(16, 32),
         layers_per_block=BLOCKS,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -30,6 +31,16 @@ def unet() -> Any:
         attention_head_dim=2,
         norm_num_groups=8,
     )
+
+
+def controlnet(seed: int = 0) -> Any:
+    """One for that UNet, whose outputs are not zero as before training."""
+    torch.manual_seed(seed)
+    net = ControlNetModel.from_unet(unet(), conditioning_embedding_out_channels=(8, 16))
+    for weight in net.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.3)
+    return net
 
 
 def vae() -> Any:

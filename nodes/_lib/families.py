@@ -67,6 +67,9 @@ SD15 = Family(
 FAMILIES: dict[str, Family] = {family.name: family for family in (SD15,)}
 
 
+CONTROLNET_SIGNS = ("control_model.input_hint_block.0.weight", "input_hint_block.0.weight")
+
+
 class Facts(Struct, frozen=True):
     """What a model file says about itself."""
 
@@ -88,18 +91,25 @@ def facts(file: ModelFile) -> Facts:
     """Recognise a model. Raises Unsupported for a layout that no family has."""
     found = of_folder(file) if file.layout == "diffusers" else of_file(file)
     folder = file.path if file.layout == "diffusers" else found.config
-    unet, vae = config(folder / "unet"), config(folder / "vae")
+    unet, vae = config(folder / "unet"), config(own(folder, "vae", found))
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     return Facts(
         family=found,
         channels=int(vae["latent_channels"]),
         factor=factor,
         size=int(unet["sample_size"]) * factor,
-        prediction=str(schedule(folder)["prediction_type"]),
+        prediction=str(schedule(own(folder, "scheduler", found))["prediction_type"]),
     )
 
 
+def own(folder: Path, part: str, family: Family) -> Path:
+    """The folder of a part's configuration: the model's own, or the family's where it has none."""
+    return folder / part if (folder / part).is_dir() else family.config / part
+
+
 def of_folder(file: ModelFile) -> Family:
+    if file.kind == "denoiser":
+        return of_unet(file)
     index = read(file.path / "model_index.json")
     name = str(index.get("_class_name"))
     for row in FAMILIES.values():
@@ -120,13 +130,36 @@ def of_file(file: ModelFile) -> Family:
     )
 
 
+def of_controlnet(file: ModelFile) -> str:
+    """The family that a ControlNet was made for. Raises Unsupported for one that no family has."""
+    if file.layout == "diffusers":
+        return "sdxl" if config(file.path).get("addition_embed_type") == "text_time" else "sd15"
+    if any(name in header(file.path) for name in CONTROLNET_SIGNS):
+        return "sd15"
+    raise Unsupported(
+        f"ControlNet {file.name!r} is in a layout that is not known.",
+        remedy="Use a diffusers folder, or the file that its makers published.",
+    )
+
+
 def titles() -> str:
     return ", ".join(row.title for row in FAMILIES.values())
 
 
+def of_unet(file: ModelFile) -> Family:
+    """The family of a denoiser that stands alone."""
+    about = config(file.path / "unet")
+    if about.get("_class_name") == "UNet2DConditionModel" and about.get("addition_embed_type") is None:
+        return SD15
+    raise Unsupported(
+        f"Denoiser {file.name!r} is a {about.get('_class_name')} of no known family.",
+        remedy=f"Use one of: {titles()}.",
+    )
+
+
 def schedule(folder: Path) -> dict[str, Any]:
-    """The noise schedule that a model was trained with."""
-    return {"prediction_type": "epsilon", **read(folder / "scheduler" / "scheduler_config.json")}
+    """The noise schedule that a model was trained with, from its folder `scheduler`."""
+    return {"prediction_type": "epsilon", **read(folder / "scheduler_config.json")}
 
 
 def config(folder: Path) -> dict[str, Any]:

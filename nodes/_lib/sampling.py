@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import diffusers
 import torch
@@ -10,12 +11,17 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
-from engine.types import Latent
+from engine.types import Guide, Latent
+from nodes._lib import pictures
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.previews import rough
 from nodes._lib.schedules import Stretch, scheduler
 from nodes._lib.stable import Denoising
+from nodes._lib.wraps import Filling, Guided, Guiding, Halves
+
+if TYPE_CHECKING:
+    from engine.types import Array
 
 PREVIEWS = 5
 """Previews of one run at most."""
@@ -41,28 +47,33 @@ def walk(
     negative: torch.Tensor | None,
     way: Way,
     ctx: Context,
+    guides: Sequence[Guiding] = (),
 ) -> Latent:
     """The latent at the end of the way."""
     unet, device, dtype = held.module, held.module.device, held.module.dtype
     inner = scheduler(held.schedule, way.method, way.spacing)
     stretch = Stretch(inner, way.steps, way.begin, way.end, device)
     generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
-    first = tensor(start.samples)[None].to(device, dtype)
+    given = tensor(start.samples)[None].to(device, dtype)
+    noise = None
     if start.noisy:
-        first = stretch.opened(first)
+        first = stretch.opened(given)
     else:
-        noise = randn_tensor(first.shape, generator=generator, device=device, dtype=dtype)
-        first = stretch.noised(first, noise) if way.begin else stretch.noise(noise)
-    pipeline = assemble(family, unet if not ctx.thrift else Halves(unet), stretch)
+        noise = randn_tensor(given.shape, generator=generator, device=device, dtype=dtype)
+        first = stretch.noised(given, noise) if way.begin else stretch.noise(noise)
+    denoiser, keep = around(unet, start, given, noise, stretch)
+    if guides:
+        denoiser = Guided(denoiser, guides, stretch.place, len(stretch.timesteps))
+    pipeline = assemble(family, Halves(denoiser) if ctx.thrift else denoiser, stretch)
     last = len(stretch.timesteps)
     every = -(-last // PREVIEWS)
 
     def after(_: object, step: int, __: object, tensors: dict[str, Any]) -> dict[str, Any]:
         ctx.progress((step + 1) / last)
+        latents = keep(tensors["latents"], step)
         if (step + 1) % every == 0 and step + 1 < last:
-            now = tensors["latents"][0] / stretch.scale
-            ctx.preview(rough(array(now), held.preview))
-        return {}
+            ctx.preview(rough(array(latents[0] / stretch.scale), held.preview))
+        return {"latents": latents}
 
     ctx.check()
     found = pipeline(
@@ -81,6 +92,63 @@ def walk(
     noisy = way.end < way.steps
     samples = (stretch.closed(found) if noisy else found)[0]
     return Latent(array(samples), start.family, start.factor, noisy)
+
+
+Keep = Callable[[torch.Tensor, int], torch.Tensor]
+
+
+def around(
+    unet: Any, start: Latent, given: torch.Tensor, noise: torch.Tensor | None, stretch: Stretch
+) -> tuple[Any, Keep]:
+    """The denoiser with what it must see of a masked start, and what restores the kept part after a step."""
+    if unet.config.in_channels == 2 * given.shape[1] + 1:
+        mask, hole = (tensor(part)[None].to(given) for part in seen_hole(start))
+        return Filling(unet, mask[None], hole), lambda latents, step: latents
+    if start.mask is None:
+        return unet, lambda latents, step: latents
+    if noise is None:
+        raise BadInput(
+            "start",
+            got="a latent that still has noise, with a mask",
+            want="a mask only where the sampling begins",
+            remedy="Let one sampler walk all steps of an inpainting.",
+        )
+    change = tensor(start.mask)[None, None].to(given)
+
+    def keep(latents: torch.Tensor, step: int) -> torch.Tensor:
+        return (1 - change) * stretch.reached(given, noise, step) + change * latents
+
+    return unet, keep
+
+
+def seen_hole(start: Latent) -> tuple[Array, Array]:
+    """The mask and the latent with the hole, for a model that must have them."""
+    if start.mask is None or start.hole is None:
+        raise BadInput(
+            "start",
+            got="a latent without a hole",
+            want="one with a hole, since this model was made to fill holes",
+            remedy="Make it with encode_for_inpainting, or use another model.",
+        )
+    return start.mask, start.hole
+
+
+def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
+    """A guide as the denoiser meets it: its picture as large as the one that is drawn."""
+    wanted, given = held.module.config.cross_attention_dim, net.config.cross_attention_dim
+    if wanted != given:
+        raise BadInput(
+            "guides",
+            got=f"a ControlNet for prompts {given} wide",
+            want=f"{wanted} wide, as the model has them",
+            remedy="Use a ControlNet that was made for this model.",
+        )
+    height, width = (side * start.factor for side in start.samples.shape[-2:])
+    picture = pictures.rgb(guide.image)
+    if (picture.width, picture.height) != (width, height):
+        picture = pictures.resized(picture, width, height, "lanczos")
+    pixels = tensor(pictures.floats(picture)).permute(2, 0, 1)[None].to(net.device, net.dtype)
+    return Guiding(net, pixels, guide.strength, guide.start, guide.end)
 
 
 def assemble(family: Family, denoiser: Any, stretch: Stretch) -> Any:
@@ -111,16 +179,3 @@ def check_width(embeds: torch.Tensor, held: Denoising, name: str) -> None:
             want=f"{wanted} wide",
             remedy="Encode it with the text encoder of the same model.",
         )
-
-
-class Halves(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
-    """A denoiser that treats the pictures of a batch one after another, for half the memory."""
-
-    def __init__(self, module: Any) -> None:
-        super().__init__()
-        self.module = module
-        self.config, self.dtype, self.device = module.config, module.dtype, module.device
-
-    def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
-        pairs = zip(sample.split(1), encoder_hidden_states.split(1), strict=True)
-        return (torch.cat([self.module(s, time, encoder_hidden_states=e, **rest)[0] for s, e in pairs]),)

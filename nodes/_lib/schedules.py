@@ -109,6 +109,20 @@ class Stretch:
         """A clean latent with as much noise as belongs to the first step here."""
         return self._inner.add_noise(latents, noise, self.timesteps[:1])
 
+    def place(self, time: Any) -> int:
+        """Which step of this stretch is being walked, from 0."""
+        if not hasattr(self._inner, "step_index"):
+            return int((self.timesteps == time).nonzero()[0])
+        index = self._inner.step_index  # None before the first step
+        return 0 if index is None else int(index) - self._first
+
+    def reached(self, latents: Any, noise: Any, step: int) -> Any:
+        """A clean latent with as much noise as is left after a step of this stretch."""
+        after = self._first + step + 1
+        if after >= len(self._inner.timesteps):
+            return latents
+        return self._inner.add_noise(latents, noise, self._inner.timesteps[after : after + 1])
+
     def opened(self, latents: Any) -> Any:
         """A noisy latent from a wire, in this scheduler's own scale."""
         return latents * self._scale(self._first)

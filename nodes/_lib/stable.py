@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffusers
 import torch
 import transformers
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.models import ModelFile, header, variant, weights_of
-from nodes._lib.families import Family, schedule
+from nodes._lib.families import CONFIGS, Family, own, schedule
 from nodes._lib.previews import Factors
+from nodes._lib.prompting import Part, literal
+from nodes._lib.weighing import Marks, weighed
 
 diffusers.logging.set_verbosity_error()
 diffusers.logging.disable_progress_bar()
@@ -39,6 +41,13 @@ class Denoising:
     preview: Factors
 
 
+class Token(NamedTuple):
+    """A word or a part of one, as the tokenizer numbers it."""
+
+    id: int
+    weight: float
+
+
 @dataclass(frozen=True)
 class Reader:
     """A text encoder with its tokenizer."""
@@ -48,10 +57,32 @@ class Reader:
 
     def read(self, text: str, skip: int = 0) -> torch.Tensor:
         """(77 × parts, width); a prompt of more than 75 tokens is read in parts."""
-        ids = self.tokenizer(text, add_special_tokens=False, truncation=False).input_ids
-        parts = [ids[i : i + CHUNK] for i in range(0, len(ids), CHUNK)] or [[]]
+        return self.read_parts(literal(text), skip)
+
+    def read_parts(self, parts: Sequence[Part], skip: int = 0, marks: Marks = "a1111") -> torch.Tensor:
+        """The same for words with weights, each part read apart from the others."""
         with torch.no_grad():
-            return torch.cat([self._read(part, skip) for part in parts])
+            return torch.cat([self._weighed(tokens, skip, marks) for tokens in self.tokens(parts)])
+
+    def tokens(self, parts: Sequence[Part]) -> list[list[Token]]:
+        """What is read at once: the tokens of each part, 75 at most."""
+        found: list[list[Token]] = []
+        for part in parts:
+            row = [
+                Token(id, piece.weight)
+                for piece in part
+                for id in self.tokenizer(piece.text, add_special_tokens=False, truncation=False).input_ids
+            ]
+            found += [row[i : i + CHUNK] for i in range(0, len(row), CHUNK)]
+        return found or [[]]
+
+    def word(self, id: int) -> str:
+        """A token as it is written."""
+        return str(self.tokenizer.decode([id])).strip()
+
+    def _weighed(self, tokens: list[Token], skip: int, marks: Marks) -> torch.Tensor:
+        embeds = self._read([token.id for token in tokens], skip)
+        return weighed(embeds, [token.weight for token in tokens], marks, lambda: self._read([], skip))
 
     def _read(self, ids: list[int], skip: int) -> torch.Tensor:
         tokens = self.tokenizer
@@ -78,12 +109,26 @@ def unet(file: ModelFile, family: Family, device: str, dtype: str) -> Denoising:
     """The denoiser."""
     module = part(UNet2DConditionModel, file, family, "unet", device, dtype)
     folder = folder_of(file, family)
-    return Denoising(module, schedule(folder), preview(folder, family.preview))
+    trained = schedule(own(folder, "scheduler", family))
+    return Denoising(module, trained, preview(folder, family.preview))
 
 
 def vae(file: ModelFile, family: Family, device: str, dtype: str) -> Any:
     """The picture coder."""
     return part(AutoencoderKL, file, family, "vae", device, dtype)
+
+
+def controlnet(file: ModelFile, device: str, dtype: str) -> Any:
+    """A ControlNet: a diffusers folder, or one file in the layout of its first release."""
+    options = {"dtype": getattr(torch, dtype), "local_files_only": True}
+    if file.layout == "diffusers":
+        module = ControlNetModel.from_pretrained(
+            file.path, use_safetensors=True, **options, **named_variant(file.path)
+        )
+    else:
+        config = str(CONFIGS / "controlnet-sd15")
+        module = ControlNetModel.from_single_file(str(file.path), config=config, **options)
+    return ready(module, device, dtype)
 
 
 def reader(file: ModelFile, family: Family, device: str, dtype: str) -> Reader:

@@ -1,0 +1,102 @@
+"""What is put around a denoiser for one run: guides, holes, thrift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Around(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+    """Passes for the denoiser that it is put around; the weights stay where they are."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__["_modules"]:
+            return self.__dict__["_modules"][name]
+        return getattr(self.__dict__["_modules"]["inner"], name)
+
+
+class Halves(Around):
+    """Treats the pictures of a batch one after another, for half the memory."""
+
+    def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
+        parts = (
+            self.inner(one, time, encoder_hidden_states=words, **row(rest, place))[0]
+            for place, (one, words) in enumerate(
+                zip(sample.split(1), encoder_hidden_states.split(1), strict=True)
+            )
+        )
+        return (torch.cat(list(parts)),)
+
+
+class Filling(Around):
+    """Shows a model that was made to fill holes where the hole is, and what is around it."""
+
+    def __init__(self, inner: Any, mask: Any, hole: Any) -> None:
+        super().__init__(inner)
+        self.around = torch.cat([mask, hole], 1)  # (1, 1 + channels, h, w)
+
+    def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> Any:
+        around = self.around.expand(len(sample), -1, -1, -1)
+        shown = torch.cat([sample, around.to(sample)], 1)
+        return self.inner(shown, time, encoder_hidden_states=encoder_hidden_states, **rest)
+
+
+class Guiding(NamedTuple):
+    """A guide whose weights are in memory."""
+
+    net: Any
+    picture: Any  # (1, 3, height, width), 0 to 1
+    strength: float
+    start: float
+    end: float
+
+    def scale(self, place: int, count: int) -> float:
+        """How much it counts at one of so many steps."""
+        inside = place / count >= self.start and (place + 1) / count <= self.end
+        return self.strength if inside else 0.0
+
+
+class Guided(Around):
+    """Adds what ControlNets see in their pictures."""
+
+    def __init__(
+        self, inner: Any, guides: Sequence[Guiding], place: Callable[[Any], int], count: int
+    ) -> None:
+        super().__init__(inner)
+        self.guides, self.place, self.count = tuple(guides), place, count
+
+    def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> Any:
+        here = self.place(time)
+        seen = [
+            guide.net(
+                sample,
+                time,
+                encoder_hidden_states=encoder_hidden_states,
+                controlnet_cond=guide.picture.expand(len(sample), -1, -1, -1),
+                conditioning_scale=scale,
+                added_cond_kwargs=rest.get("added_cond_kwargs"),
+                return_dict=False,
+            )
+            for guide in self.guides
+            if (scale := guide.scale(here, self.count))
+        ]
+        if seen:
+            rest["down_block_additional_residuals"] = [
+                sum(level[1:], start=level[0]) for level in zip(*(down for down, _ in seen), strict=True)
+            ]
+            rest["mid_block_additional_residual"] = sum((mid for _, mid in seen[1:]), start=seen[0][1])
+        return self.inner(sample, time, encoder_hidden_states=encoder_hidden_states, **rest)
+
+
+def row(rest: dict[str, Any], place: int) -> dict[str, Any]:
+    """What belongs to one picture of a batch, from what belongs to all of it."""
+    own = dict(rest)
+    if added := rest.get("added_cond_kwargs"):
+        own["added_cond_kwargs"] = {name: value[place : place + 1] for name, value in added.items()}
+    return own

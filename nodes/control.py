@@ -1,0 +1,91 @@
+"""Guide a picture by another: ControlNets, and the pictures they follow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from engine.errors import BadInput
+from engine.memory import loader
+from engine.models import ModelFile, models
+from engine.node import node
+from engine.types import ControlNet, Fraction, Guide, Image, Model, ModelName, ui
+from nodes.load import Precision
+
+GuideStrength = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=2,
+        description="How much the guide counts: 1 as it was trained, 0 not at all.",
+        extra_json_schema=ui("slider", step=0.05),
+    ),
+]
+Threshold = Annotated[int, Meta(ge=0, le=1000, description="A step of brightness, 0 to 1000.")]
+
+
+def content(model: ModelName = "starter-controlnet-canny", dtype: Precision = "auto") -> str:
+    """What the file behind the name holds."""
+    here = models()
+    return here.sha256(here.find(model, "controlnet"))
+
+
+@node(category="models", kind="source", lane="io", fingerprint=content)
+def load_controlnet(model: ModelName = "starter-controlnet-canny", dtype: Precision = "auto") -> ControlNet:
+    """Choose a ControlNet: weights that make a model follow edges, depth, a pose.
+
+    It must have been made for the same family of models as the one that draws. `model` is the name of a
+    diffusers folder or a `.safetensors` file in the folder `controlnet` of the models folder.
+    """
+    from nodes._lib import families
+
+    here = models()
+    file = here.find(model, "controlnet")
+    return ControlNet(file.name, families.of_controlnet(file), here.sha256(file), file.bytes, dtype)
+
+
+@node(category="guides", lane="inline")
+def guide(
+    net: ControlNet,
+    image: Image,
+    strength: GuideStrength = 1.0,
+    start: Fraction = 0.0,
+    end: Fraction = 1.0,
+    others: list[Guide] | None = None,
+) -> list[Guide]:
+    """Let a picture guide the drawing: edges, depth, a pose, as its ControlNet wants it.
+
+    The picture is made as large as the drawing. `start` and `end` say in which part of the steps it counts:
+    an `end` of 0.5 fixes the composition and leaves the details free. Wire one guide into `others` of the
+    next to use several.
+    """
+    if end <= start:
+        raise BadInput("end", got=end, want=f"more than the start, {start}")
+    return [*(others or ()), Guide(net, image, strength, start, end)]
+
+
+@node(category="guides")
+def canny(image: Image, low: Threshold = 60, high: Threshold = 140) -> Image:
+    """Find the edges of a picture, white on black, as ControlNets of kind canny want them.
+
+    An edge begins where brightness changes by more than `high` and goes on while it changes by more than
+    `low`.
+    """
+    if high < low:
+        raise BadInput("high", got=high, want=f"at least low, {low}")
+    import cv2
+    import numpy as np
+
+    from nodes._lib import pictures
+
+    grey = cv2.cvtColor(np.ascontiguousarray(pictures.bytes_of(pictures.rgb(image))), cv2.COLOR_RGB2GRAY)
+    return Image(np.repeat(cv2.Canny(grey, low, high)[..., None], 3, 2))
+
+
+@loader(ControlNet, "sd15", kinds=("controlnet",))
+def load_sd15_controlnet(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A ControlNet for Stable Diffusion 1.5."""
+    from nodes._lib import stable
+
+    return stable.controlnet(file, device, dtype)
