@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from engine.config import Settings
-from engine.errors import MissingModel, OutOfMemory
+from engine.errors import MissingModel, OutOfMemory, Unsupported
 from engine.models import Kind, ModelFile, Models, header, models, weights_of
 from engine.types import Model
 
@@ -28,6 +28,9 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GPU_SHARE = 0.85
 """Of a GPU's own memory, for weights; the rest is for the pictures being made."""
+
+
+Wear = Callable[[Any, Sequence[tuple[ModelFile, float]]], None]
 
 
 class Loader(Struct, frozen=True):
@@ -41,6 +44,8 @@ class Loader(Struct, frozen=True):
     """What its tensors' names start with in a single file."""
     kinds: tuple[Kind, ...] = ("model",)
     """Kinds of files that it is found in."""
+    wear: Wear | None = None
+    """Puts exactly these LoRAs on what was loaded, and takes off what it wore before."""
 
 
 def loader(
@@ -50,11 +55,12 @@ def loader(
     folder: str = "",
     prefix: str = "",
     kinds: tuple[Kind, ...] = ("model",),
+    wear: Wear | None = None,
 ) -> Callable[[Fn], Fn]:
     """Declare a function (file, ref, device, dtype) → value as what loads a part of a family's models."""
 
     def declare(fn: Fn) -> Fn:
-        fn.__dict__["__loader__"] = Loader(part, family, folder, prefix, kinds)
+        fn.__dict__["__loader__"] = Loader(part, family, folder, prefix, kinds, wear)
         return fn
 
     return declare
@@ -80,6 +86,8 @@ class Entry:
         self.value: Any = None
         self.ready = False
         self.pins = 1
+        self.users = 0
+        self.worn: tuple[tuple[str, str, float], ...] | None = ()
         self.seconds = 0.0
         self.worth = 0.0
 
@@ -121,14 +129,37 @@ class Residency:
 
     @contextmanager
     def hold(self, ref: Model) -> Iterator[Any]:
-        """The weights that `ref` means, kept in memory while in use."""
+        """The weights that `ref` means, with its LoRAs on, kept in memory while in use."""
         entry = self._pin(ref)
         try:
-            yield entry.value
+            self._dress(entry, ref)
+            try:
+                yield entry.value
+            finally:
+                with self._changed:
+                    entry.users -= 1
         finally:
             with self._changed:
                 entry.pins -= 1
                 self._changed.notify_all()
+
+    def _dress(self, entry: Entry, ref: Model) -> None:
+        """Wait for those who use it in other clothes; then it wears what the reference says."""
+        with self._changed:
+            while entry.users and entry.worn != ref.loras:
+                self._changed.wait()
+            if entry.worn != ref.loras:
+                about, _ = self._loader(ref)
+                if about.wear is None:
+                    remedy = "Use them with a model that has them."
+                    raise Unsupported(
+                        f"A {type(ref).__name__} of {ref.family!r} takes no LoRA.", remedy=remedy
+                    )
+                entry.worn = None  # unknown, if it fails half-way
+                files = [(self.models.locate(name, sha, "lora"), weight) for name, sha, weight in ref.loras]
+                about.wear(entry.value, files)
+                entry.worn = ref.loras
+            entry.users += 1
 
     def evict(self, all: bool = False) -> int:
         """Drop what is not in use: the least valuable one, or all. Returns the bytes freed."""
@@ -152,7 +183,7 @@ class Residency:
 
     def _pin(self, ref: Model) -> Entry:
         dtype = dtype_on(self.device, ref.dtype if ref.dtype != "auto" else self.dtype)
-        key = (type(ref), ref.family, ref.sha256, dtype, ref.loras)
+        key = (type(ref), ref.family, ref.sha256, dtype)
         with self._changed:
             while (entry := self._entries.get(key)) is not None:
                 if entry.ready:

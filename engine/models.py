@@ -386,6 +386,8 @@ def kind_of(folder: Path) -> Kind | None:
         return "model"
     if (folder / "unet" / "config.json").is_file():
         return "denoiser"
+    if (folder / "pytorch_lora_weights.safetensors").is_file():
+        return "lora"
     try:
         about = msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError):

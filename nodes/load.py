@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae
+from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae, ui
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -76,7 +80,83 @@ def load_denoiser(model: ModelName, dtype: Precision = "auto") -> Denoiser:
     )  # fmt: skip
 
 
-@loader(Denoiser, "sd15", folder="unet", prefix="model.diffusion_model.", kinds=("model", "denoiser"))
+class Dressed(NamedTuple):
+    denoiser: Denoiser
+    text_encoder: TextEncoder | None
+
+
+LoraWeight = Annotated[
+    float,
+    Meta(
+        ge=-4,
+        le=4,
+        description="How much it changes: 1 as it was trained, 0 nothing, below 0 the opposite.",
+        extra_json_schema=ui("slider", step=0.05),
+    ),
+]
+
+
+def lora_content(lora: ModelName, **inputs: object) -> str:
+    """What the file behind the name holds."""
+    here = models()
+    return here.sha256(here.find(lora, "lora"))
+
+
+@node(category="models", kind="source", lane="io", fingerprint=lora_content)
+def use_lora(
+    denoiser: Denoiser,
+    lora: ModelName,
+    text_encoder: TextEncoder | None = None,
+    strength: LoraWeight = 1.0,
+    text_strength: LoraWeight | None = None,
+) -> Dressed:
+    """Let a model wear a LoRA: a small file that teaches it a style, a character, a thing.
+
+    Several are put on one after another; their order stands in the receipt. `text_strength` is for what the
+    LoRA changes in the reading of prompts, and is `strength` if left out. `lora` is the name of a
+    `.safetensors` file in the folder `loras` of the models folder, as diffusers or kohya write it.
+    """
+    here = models()
+    file = here.find(lora, "lora")
+    sha256 = here.sha256(file)
+    reading = strength if text_strength is None else text_strength
+    return Dressed(
+        dressed(denoiser, file.name, sha256, strength),
+        None if text_encoder is None else dressed(text_encoder, file.name, sha256, reading),
+    )
+
+
+M = TypeVar("M", bound=Model)
+
+
+def dressed(model: M, lora: str, sha256: str, weight: float) -> M:
+    if not weight:
+        return model
+    return msgspec.structs.replace(model, loras=(*model.loras, (lora, sha256, weight)))
+
+
+def dress_sd15_denoiser(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
+    from nodes._lib import families
+    from nodes._lib import loras as clothes
+
+    clothes.on_denoiser(held, loras, families.SD15)
+
+
+def dress_sd15_reader(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
+    from nodes._lib import families
+    from nodes._lib import loras as clothes
+
+    clothes.on_reader(held, loras, families.SD15)
+
+
+@loader(
+    Denoiser,
+    "sd15",
+    folder="unet",
+    prefix="model.diffusion_model.",
+    kinds=("model", "denoiser"),
+    wear=dress_sd15_denoiser,
+)
 def load_sd15_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
     """The UNet of Stable Diffusion 1.5."""
     from nodes._lib import families, stable
@@ -84,7 +164,7 @@ def load_sd15_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> 
     return stable.unet(file, families.SD15, device, dtype)
 
 
-@loader(TextEncoder, "sd15", folder="text_encoder", prefix="cond_stage_model.")
+@loader(TextEncoder, "sd15", folder="text_encoder", prefix="cond_stage_model.", wear=dress_sd15_reader)
 def load_sd15_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
     """The CLIP text encoder of Stable Diffusion 1.5."""
     from nodes._lib import families, stable
