@@ -42,6 +42,8 @@ SAFE_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 """What Windows takes for a device, whatever the ending."""
 STEM_BYTES = 180
+COUNTER = "{counter}"
+"""Where a name has this, its number stands there instead of at the end."""
 PLAIN = frozenset((float, int, str, bool, bytes, type(None)))
 
 
@@ -243,6 +245,8 @@ def writing() -> Iterator[None]:
 def write_numbered(folder: Path, name: str, ending: str, data: bytes) -> Path:
     """Write `name_00001.png` or the next number that is free, whoever else writes there.
 
+    Where the name has `{counter}`, the number goes there instead.
+
     Within an effect the hidden part file stays until `effect_over`, linked to the numbered one: so a call
     that was killed after it wrote the file finds it when it runs again.
     """
@@ -254,8 +258,9 @@ def write_numbered(folder: Path, name: str, ending: str, data: bytes) -> Path:
     try:
         with open(whole, "wb") as file:
             file.write(data)
+        before, after = around(stem)
         for number in range(last_number(folder, stem) + 1, 10**9):
-            path = folder / f"{stem}_{number:05}{ending}"
+            path = folder / f"{before}{number:05}{after}{ending}"
             if claim(path, whole):
                 return path
         raise FileExistsError(errno.EEXIST, "every number is taken")
@@ -285,7 +290,8 @@ def twin(part: Path, stem: str) -> Path | None:
             return None
     except FileNotFoundError:
         return None
-    same = (path for path in part.parent.glob(f"{glob.escape(stem)}_*") if path.samefile(part))
+    before, after = map(glob.escape, around(stem))
+    same = (path for path in part.parent.glob(f"{before}*{after}.*") if path.samefile(part))
     return next(same, None)
 
 
@@ -304,8 +310,15 @@ def claim(path: Path, whole: Path) -> bool:
     return True
 
 
+def around(stem: str) -> tuple[str, str]:
+    """What stands before and behind the number."""
+    before, found, after = stem.partition(COUNTER)
+    return (before, after) if found else (stem + "_", "")
+
+
 def last_number(folder: Path, stem: str) -> int:
-    numbered = re.compile(re.escape(stem) + r"_(\d{5,9})\.\w+", re.IGNORECASE)
+    before, after = map(re.escape, around(stem))
+    numbered = re.compile(rf"{before}(\d{{5,9}}){after}\.\w+", re.IGNORECASE)
     found = (numbered.fullmatch(name) for name in os.listdir(folder))
     return max((int(match[1]) for match in found if match), default=0)
 

@@ -15,6 +15,7 @@ ENDINGS = {
     "image/gif": ".gif",
     "image/bmp": ".bmp",
     "image/tiff": ".tif",
+    "image/avif": ".avif",
     "video/mp4": ".mp4",
     "video/quicktime": ".mov",
     "video/webm": ".webm",
@@ -42,11 +43,15 @@ PREFIXES = (
     (b"ID3", "audio/mpeg"),
 )
 RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+AVIF = {b"avif", b"avis"}
 VIDEO = frozenset(b"isom iso2 iso4 iso5 iso6 mp41 mp42 avc1 MSNV dash".split()) | {b"M4V ", b"f4v "}
 BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 HEADER_LIMIT = 100_000_000
 """The longest header that safetensors allows."""
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+ORIENTATION = 0x0112
+HEADER_SEARCHED = 65_536
+"""Bytes in which the header of an AVIF is looked for."""
 TURNED = (5, 6, 7, 8)
 """Exif orientations that swap width and height."""
 
@@ -63,7 +68,7 @@ def sniff(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] in RIFF:
         return RIFF[data[8:12]]
     if data[4:8] == b"ftyp":
-        return sniff_mp4(data[8:12])
+        return sniff_mp4(data)
     if data[:4] == b"\x1aE\xdf\xa3":
         return "video/webm" if b"webm" in data[:64] else UNKNOWN
     if data[:2] == b"BM" and len(data) > 26 and int.from_bytes(data[14:18], "little") in BMP_HEADERS:
@@ -89,6 +94,10 @@ def dimensions(data: bytes) -> tuple[int, int]:
                 return webp_dimensions(data)
             case "image/jpeg":
                 return jpeg_dimensions(data)
+            case "image/tiff":
+                return tiff_dimensions(data)
+            case "image/avif":
+                return avif_dimensions(data)
     except (struct.error, IndexError):
         pass  # cut short: the header does not say
     return 0, 0
@@ -99,7 +108,10 @@ def sniff_picture(data: bytes) -> str:
     return sniff(data[:64])
 
 
-def sniff_mp4(brand: bytes) -> str:
+def sniff_mp4(data: bytes) -> str:
+    brand, size = data[8:12], int.from_bytes(data[:4], "big")
+    if brand in AVIF or (brand == b"mif1" and b"avif" in data[16 : min(size, 64)]):
+        return "image/avif"
     if brand in (b"M4A ", b"M4B "):
         return "audio/mp4"
     if brand == b"qt  ":
@@ -175,16 +187,41 @@ def jpeg_dimensions(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
+def tiff_dimensions(data: bytes) -> tuple[int, int]:
+    tags = tiff_tags(data)
+    width, height = tags.get(256, 0), tags.get(257, 0)
+    return (height, width) if tags.get(ORIENTATION) in TURNED else (width, height)
+
+
+def avif_dimensions(data: bytes) -> tuple[int, int]:
+    """The largest of the sizes that the header gives for its items: others are of tiles and thumbnails."""
+    header = data[:HEADER_SEARCHED]
+    sizes = [struct.unpack_from(">II", header, found.end()) for found in re.finditer(b"ispe\0{4}", header)]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    turned = re.search(b"\0\0\0\x09irot(.)", header, re.DOTALL)
+    return (height, width) if turned and turned[1][0] & 1 else (width, height)
+
+
 def exif_orientation(tiff: bytes) -> int:
     """The orientation in the first directory of an Exif segment; 1, upright, if it has none."""
+    return tiff_tags(tiff).get(ORIENTATION, 1)
+
+
+def tiff_tags(tiff: bytes) -> dict[int, int]:
+    """The numbers in the first directory of a TIFF file or an Exif segment, as far as it can be read."""
     order = "<" if tiff[:2] == b"II" else ">"
+    found: dict[int, int] = {}
     try:
         (at,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, at)
         for entry in range(at + 2, at + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-            if tag == 0x0112:
-                return int(value)
+            tag, kind, many = struct.unpack_from(order + "HHI", tiff, entry)
+            short = kind == 3
+            place = entry + 8
+            if many * (2 if short else 4) > 4:  # several values, kept elsewhere: the first of them
+                (place,) = struct.unpack_from(order + "I", tiff, place)
+            if kind in (3, 4):
+                found[tag] = struct.unpack_from(order + ("H" if short else "I"), tiff, place)[0]
     except struct.error:
-        pass  # a broken Exif segment turns nothing
-    return 1
+        pass  # a directory cut short says what comes before
+    return found

@@ -82,7 +82,7 @@ class Conditioning(Value, frozen=True, eq=False):
     stages: tuple[Stage, ...] = ()
     """What it becomes while a picture is drawn, in order and from the first step on; none if it stays."""
     mask: Array | None = None
-    """Where it applies: height × width of any size, float32, 0 to 1, laid over the picture. None: everywhere."""
+    """Where it applies, everywhere if None: height × width of any size, 0 to 1, laid over the picture."""
     strength: float = 1.0
     """How much it counts beside the others where several apply."""
     also: tuple[Conditioning, ...] = ()
@@ -228,7 +228,8 @@ FileName = Annotated[
         min_length=1,
         max_length=80,
         pattern=r"^[^\x00-\x1f/\\:*?\"<>|]+$",
-        description="How the file is called, without folder or ending.",
+        description="How the file is called, without folder or ending. {prompt}, {seed}, {width}, {date} and "
+        "other named inputs in braces stand for their values.",
     ),
 ]
 Text = Annotated[str, Meta(max_length=1_000_000, extra_json_schema=ui("text"))]

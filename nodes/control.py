@@ -31,7 +31,7 @@ def content(model: ModelName = "starter-controlnet-canny", dtype: Precision = "a
     return here.sha256(here.find(model, "controlnet"))
 
 
-@node(category="models", kind="source", lane="io", fingerprint=content)
+# It becomes a node with the first starter model that shows it at work.
 def load_controlnet(model: ModelName = "starter-controlnet-canny", dtype: Precision = "auto") -> ControlNet:
     """Choose a ControlNet: weights that make a model follow edges, depth, a pose.
 
@@ -45,7 +45,7 @@ def load_controlnet(model: ModelName = "starter-controlnet-canny", dtype: Precis
     return ControlNet(file.name, families.of_controlnet(file), here.sha256(file), file.bytes, dtype)
 
 
-@node(category="guides", lane="inline")
+# It becomes a node with the first starter model that shows it at work.
 def guide(
     net: ControlNet,
     image: Image,

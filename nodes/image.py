@@ -24,6 +24,20 @@ Filter = Annotated[
 ]
 
 
+BlendMode = Annotated[
+    Literal[
+        "normal", "multiply", "screen", "overlay", "soft light", "hard light", "darken", "lighten",
+        "difference", "exclusion", "colour dodge", "colour burn", "add", "subtract",
+        "hue", "saturation", "colour", "luminosity",
+    ],
+    Meta(
+        description="How the upper colours act on the lower ones: multiply darkens as on paper, screen "
+        "lightens as projectors do, overlay adds contrast, difference shows what differs; hue, saturation, "
+        "colour and luminosity each give that of the upper picture to the lower one."
+    ),
+]  # fmt: skip
+
+
 class Size(NamedTuple):
     width: int
     height: int
@@ -86,10 +100,17 @@ def crop(image: Image, width: Side, height: Side, left: Offset = 0, top: Offset 
     return pictures.cut(image, left, top, width, height)
 
 
-@node(category="image")
-def blend(a: Image, b: Image, amount: Fraction = 0.5) -> Image:
-    """Mix two pictures of the same size: 0 is all `a`, 1 all `b`."""
-    from nodes._lib import pictures
+@node(category="image", version=2)
+def blend(
+    a: Image, b: Image, amount: Fraction = 0.5, mode: BlendMode = "normal", mask: Mask | None = None
+) -> Image:
+    """Mix two pictures of the same size, plainly or in a blend mode.
+
+    At `amount` 0 the result is `a`. At 1 it is `b` if the mode is "normal", else `b` laid on `a` in that
+    mode; in between it is so far on the way. With a `mask` only what it marks changes. To put a smaller
+    picture on a larger one, use `composite`.
+    """
+    from nodes._lib import blending, planes
 
     if (a.width, a.height) != (b.width, b.height):
         raise BadInput(
@@ -98,7 +119,7 @@ def blend(a: Image, b: Image, amount: Fraction = 0.5) -> Image:
             want=f"{a.width} × {a.height}, like a",
             remedy="Resize one of them.",
         )
-    return pictures.blended(a, b, amount)
+    return blending.crossfaded(a, b, mode, amount, planes.mask_for(a, mask))
 
 
 @node(category="image")

@@ -61,7 +61,7 @@ def denoiser_content(model: ModelName, dtype: Precision = "auto") -> str:
     return here.sha256(here.find(model, "denoiser"))
 
 
-@node(category="models", kind="source", lane="io", fingerprint=denoiser_content)
+# It becomes a node with the first starter model that shows it at work.
 def load_denoiser(model: ModelName, dtype: Precision = "auto") -> Denoiser:
     """Choose only the part that draws, to use with the text encoder and the VAE of another model.
 
@@ -102,7 +102,7 @@ def lora_content(lora: ModelName, **inputs: object) -> str:
     return here.sha256(here.find(lora, "lora"))
 
 
-@node(category="models", kind="source", lane="io", fingerprint=lora_content)
+# It becomes a node with the first starter model that shows it at work.
 def use_lora(
     denoiser: Denoiser,
     lora: ModelName,

@@ -73,8 +73,8 @@ def sample(
     if begin >= end:
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
-    from nodes._lib import families, sampling
-    from nodes._lib.arrays import tensor
+    from nodes._lib import families, regions, sampling
+    from nodes._lib.arrays import array, tensor
 
     family = families.family(model.family)
     way = sampling.Way(method, spacing, steps, begin, end, guidance, seed)
@@ -87,7 +87,12 @@ def sample(
         held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
         shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
-        return Sampled(sampling.walk(held, family, start, wanted, unwanted, way, ctx, shown), seed)
+        sides = [positive]
+        if unwanted is not None:
+            sides.insert(0, negative or Conditioning(array(unwanted), model.family))
+        if all(map(regions.plain, sides)):
+            sides = []
+        return Sampled(sampling.walk(held, family, start, wanted, unwanted, way, ctx, shown, sides), seed)
 
 
 def nothing(model: Denoiser, positive: Conditioning) -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
@@ -35,7 +36,9 @@ class Counted(NamedTuple):
 
 
 @node(category="prompts", lane="gpu")
-def encode_text(encoder: TextEncoder, text: Prompt, skip: Skip = 0, marks: Marks = "a1111") -> Conditioning:
+def encode_text(
+    encoder: TextEncoder, text: Prompt, skip: Skip = 0, marks: Marks = "a1111", ctx: Context = SILENT
+) -> Conditioning:
     """Read a prompt with a model's text encoder.
 
     Marks say more than words: `(word:1.2)` counts more, `(word)` is 1.1, `[word]` a little less;
@@ -57,6 +60,7 @@ def encode_text(encoder: TextEncoder, text: Prompt, skip: Skip = 0, marks: Marks
             )
 
         def read(parts: list[prompting.Part]) -> Conditioning:
+            ctx.check()
             embeds = reader.read_parts(parts, skip, marks)
             return Conditioning(array(embeds), encoder.family, encoder=encoder)
 

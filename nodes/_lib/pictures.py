@@ -74,15 +74,6 @@ def cut(image: Image, left: int, top: int, width: int, height: int) -> Image:
     return Image(np.ascontiguousarray(image.pixels[top : top + height, left : left + width]))
 
 
-def blended(a: Image, b: Image, amount: float) -> Image:
-    """`b` over `a`; 8-bit if both are."""
-    channels = max(a.pixels.shape[2], b.pixels.shape[2])
-    below, above = (with_channels(floats(image), channels).astype(np.float32) for image in (a, b))
-    mixed = below + (above - below) * np.float32(amount)
-    exact = a.pixels.dtype == np.uint8 and b.pixels.dtype == np.uint8
-    return Image(np.rint(mixed * 255).astype(np.uint8) if exact else mixed.astype(np.float32))
-
-
 def inverted(image: Image) -> Image:
     """Every colour its opposite; transparency stays."""
     pixels = image.pixels.copy()

@@ -11,11 +11,12 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
-from engine.types import Guide, Latent
+from engine.types import Conditioning, Guide, Latent
 from nodes._lib import pictures
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.previews import rough
+from nodes._lib.regions import Prompted
 from nodes._lib.schedules import Stretch, scheduler
 from nodes._lib.stable import Denoising
 from nodes._lib.wraps import Filling, Guided, Guiding, Halves
@@ -48,8 +49,9 @@ def walk(
     way: Way,
     ctx: Context,
     guides: Sequence[Guiding] = (),
+    sides: Sequence[Conditioning] = (),
 ) -> Latent:
-    """The latent at the end of the way."""
+    """The latent at the end of the way; `sides` are prompts that are not the same everywhere and always."""
     unet, device, dtype = held.module, held.module.device, held.module.dtype
     inner = scheduler(held.schedule, way.method, way.spacing)
     stretch = Stretch(inner, way.steps, way.begin, way.end, device)
@@ -64,7 +66,11 @@ def walk(
     denoiser, keep = around(unet, start, given, noise, stretch)
     if guides:
         denoiser = Guided(denoiser, guides, stretch.place, len(stretch.timesteps))
-    pipeline = assemble(family, Halves(denoiser) if ctx.thrift else denoiser, stretch)
+    if ctx.thrift:
+        denoiser = Halves(denoiser)
+    if sides:
+        denoiser = Prompted(denoiser, sides, lambda time: way.begin + stretch.walked(time), way.steps)
+    pipeline = assemble(family, denoiser, stretch)
     last = len(stretch.timesteps)
     every = -(-last // PREVIEWS)
 

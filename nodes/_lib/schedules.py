@@ -116,6 +116,10 @@ class Stretch:
         index = self._inner.step_index  # None before the first step
         return 0 if index is None else int(index) - self._first
 
+    def walked(self, time: Any) -> int:
+        """How many whole steps of this stretch lie behind; some methods ask the model twice in one."""
+        return self.place(time) // int(self._inner.order)
+
     def reached(self, latents: Any, noise: Any, step: int) -> Any:
         """A clean latent with as much noise as is left after a step of this stretch."""
         after = self._first + step + 1

@@ -88,7 +88,28 @@ DRAWN: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 EDITED = ("picture_edits", "measure_a_picture")
 """Examples that want a picture and no model."""
 
-EXAMPLES = {*DRAWN, *EDITED, *(name for name, _, _ in KNOWN)}
+LOOKS = (
+    *("borrow_colours", "colour_card", "develop_a_photo", "film_still", "grade_with_a_table", "pop_art"),
+    *("quote_card", "room_to_paint", "six_looks", "social_formats", "sticker", "what_jpeg_costs"),
+)
+"""Examples that `test_looks.py` tries."""
+
+COMPOSED = (
+    *("cut_out_figure", "light_leak", "stencil", "tile_by_tile", "clone_a_piece"),
+    *("pan_across", "play_backwards", "how_was_it_made"),
+)
+"""Examples that `test_composing.py` tries."""
+
+PROMPTED = (
+    *("prompt_in_style", "every_choice", "between_two_prompts", "first_this_then_that"),
+    *("louder_and_softer", "side_by_side", "inside_an_outline"),
+)
+"""Examples that `test_prompted.py` tries."""
+
+REPAINTED = ("inpaint", "outpaint", "outline")
+"""Examples that `test_inpainting.py` tries."""
+
+EXAMPLES = {*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *REPAINTED, *(name for name, _, _ in KNOWN)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -15,8 +15,30 @@ from engine.workflow import canonical, parse, read
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 NEEDED = {
     "image_to_image": {"picture": "a-picture"},
+    "inpaint": {"picture": "a-picture"},
+    "outline": {"picture": "a-picture"},
+    "outpaint": {"picture": "a-picture"},
     "measure_a_picture": {"picture": "a-picture"},
     "picture_edits": {"picture": "a-picture"},
+    "colour_card": {"picture": "a-picture"},
+    "develop_a_photo": {"picture": "a-picture"},
+    "film_still": {"picture": "a-picture"},
+    "pop_art": {"picture": "a-picture"},
+    "room_to_paint": {"picture": "a-picture"},
+    "six_looks": {"picture": "a-picture"},
+    "social_formats": {"picture": "a-picture"},
+    "sticker": {"picture": "a-picture"},
+    "what_jpeg_costs": {"picture": "a-picture"},
+    "borrow_colours": {"picture": "a-picture", "colours": "a-picture"},
+    "grade_with_a_table": {"picture": "a-picture", "lut": "a-picture"},
+    "cut_out_figure": {"picture": "a-picture"},
+    "light_leak": {"picture": "a-picture"},
+    "stencil": {"picture": "a-picture"},
+    "tile_by_tile": {"picture": "a-picture"},
+    "clone_a_piece": {"picture": "a-picture", "other": "a-picture"},
+    "pan_across": {"picture": "a-picture"},
+    "play_backwards": {"picture": "a-picture"},
+    "how_was_it_made": {"picture": "a-picture"},
 }
 """Named inputs without which a workflow cannot run."""
 PICTURE = Artifact("0" * 64, "image/png", 1)

@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def changes(top: Path, seed: int) -> dict[str, torch.Tensor]:
     """Random changes of every attention layer, by the names of diffusers."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     pipeline = quiet(top)
     torch.manual_seed(seed)
     layers = (
@@ -66,7 +66,7 @@ def changes(top: Path, seed: int) -> dict[str, torch.Tensor]:
 
 def as_kohya(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The same, by the names of kohya's scripts, whose encoder still had a `text_model`."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for name, value in state.items():
         layer, _, which = name.removesuffix(".weight").rpartition(".")
         part, _, layer = layer.partition(".")

@@ -1,0 +1,200 @@
+"""Sums of prompts: mix them, line them up, let one follow another, and give each its place."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from engine.errors import BadInput
+from engine.node import node
+from engine.types import Conditioning, Fraction, Mask, ui
+
+Amount = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1,
+        description="0 is the first prompt, 1 the second.",
+        extra_json_schema=ui("slider", step=0.01),
+    ),
+]
+Factor = Annotated[
+    float,
+    Meta(ge=-10, le=10, description="1 leaves it as it is.", extra_json_schema=ui("slider", step=0.05)),
+]
+Weight = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=10,
+        description="How much it counts beside other prompts in the same place.",
+        extra_json_schema=ui("slider", step=0.05),
+    ),
+]
+Edge = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1,
+        description="A part of the picture's width or height: 0 is left or top, 1 right or bottom.",
+        extra_json_schema=ui("slider", step=0.01),
+    ),
+]
+Side = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=1,
+        description="A part of the picture's width or height; 1 is all of it.",
+        extra_json_schema=ui("slider", step=0.01),
+    ),
+]
+
+
+@node(category="prompts")
+def average_prompts(a: Conditioning, b: Conditioning, amount: Amount = 0.5) -> Conditioning:
+    """Mix two prompts: something between the one and the other.
+
+    A prompt that is shorter is said again until it is as long. In the middle between two things the picture
+    often shows a creature of both; a list of amounts makes a row of pictures from one to the other.
+    """
+    from nodes._lib import following
+
+    check_alike(a, b)
+    if amount in (0.0, 1.0):
+        return (a, b)[int(amount)]
+    return following.both(lambda one, two: following.averaged(one, two, amount), a, b)
+
+
+@node(category="prompts")
+def concatenate_prompts(a: Conditioning, b: Conditioning) -> Conditioning:
+    """Put the words of one prompt behind those of another.
+
+    Unlike one text with both, neither is read in the light of the other; it is what `BREAK` in a prompt does.
+    """
+    from nodes._lib import following
+
+    check_alike(a, b)
+    return following.both(following.followed, a, b)
+
+
+@node(category="prompts")
+def scale_prompt(prompt: Conditioning, factor: Factor = 1.0) -> Conditioning:
+    """Make all words of a prompt weigh more or less.
+
+    Around 0.8 to 1.3 it does what it says; far from 1 a model meets what it never learned.
+    """
+    from nodes._lib import following
+
+    return following.each(lambda one: following.scaled(one, factor), prompt)
+
+
+@node(category="prompts")
+def zero_prompt(prompt: Conditioning) -> Conditioning:
+    """A prompt that says nothing at all: only zeros, as long as the given one.
+
+    That is less than the empty prompt, which a text encoder reads too. Some models were taught with it as
+    their negative prompt.
+    """
+    from nodes._lib import following
+
+    return following.each(lambda one: following.scaled(one, 0.0), prompt)
+
+
+@node(category="prompts")
+def switch_prompts(first: Conditioning, then: Conditioning, at: Fraction = 0.5) -> Conditioning:
+    """One prompt for the first part of the steps, another for the rest.
+
+    `at` is the part of the steps after which it changes: early steps decide what is where, late ones how it
+    looks. Inside a prompt `[first:then:0.5]` says the same.
+    """
+    from nodes._lib import following
+
+    check_alike(first, then, "first", "then")
+    return following.switched(first, then, at)
+
+
+@node(category="prompts")
+def limit_to_area(
+    prompt: Conditioning,
+    left: Edge = 0.0,
+    top: Edge = 0.0,
+    width: Side = 0.5,
+    height: Side = 1.0,
+    softness: Fraction = 0.0,
+    strength: Weight = 1.0,
+) -> Conditioning:
+    """Let a prompt apply only in a rectangle of the picture.
+
+    All is in parts of the picture, so `left` 0.5, `width` 0.5 is its right half, at any size. `softness` is
+    how wide the edge fades, also as a part of the picture. Put several places together with
+    `combine_prompts`; where no prompt applies the model draws what it likes.
+    """
+    from nodes._lib import following
+
+    if left >= 1 or top >= 1:
+        name, got = ("left", left) if left >= 1 else ("top", top)
+        raise BadInput(name, got=got, want="less than 1", remedy="Begin within the picture.")
+    mask = following.area(left, top, width, height, softness)
+    return limited(prompt, mask, strength)
+
+
+@node(category="prompts")
+def limit_to_mask(prompt: Conditioning, mask: Mask, strength: Weight = 1.0) -> Conditioning:
+    """Let a prompt apply only where a mask is white.
+
+    The mask is laid over the whole picture, whatever its size; grey applies in part. Put several places
+    together with `combine_prompts`; where no prompt applies the model draws what it likes.
+    """
+    if not mask.pixels.size:
+        raise BadInput("mask", got="an empty mask", want="one that has pixels")
+    return limited(prompt, mask.pixels, strength)
+
+
+@node(category="prompts")
+def combine_prompts(
+    a: Conditioning, b: Conditioning, c: Conditioning | None = None, d: Conditioning | None = None
+) -> Conditioning:
+    """Let several prompts apply at once, each in its own place.
+
+    Give each its place with `limit_to_area` or `limit_to_mask` first; one without a place applies everywhere.
+    Where several apply, each counts by its strength. Every prompt more costs the time of one more picture at
+    each step. For more than four combine what was combined.
+    """
+    given = {name: prompt for name, prompt in zip("abcd", (a, b, c, d), strict=True) if prompt is not None}
+    for name, prompt in given.items():
+        check_kind(a, prompt, name)
+    apart = [one for p in given.values() for one in (msgspec.structs.replace(p, also=()), *p.also)]
+    return msgspec.structs.replace(apart[0], also=tuple(apart[1:]))
+
+
+def limited(prompt: Conditioning, mask: object, strength: float) -> Conditioning:
+    check_whole(prompt, "prompt", "Give each prompt its place first, and combine them then.")
+    return msgspec.structs.replace(prompt, mask=mask, strength=strength)
+
+
+def check_alike(a: Conditioning, b: Conditioning, *names: str) -> None:
+    """Both of one model and for the whole picture."""
+    one, two = names or ("a", "b")
+    for name, prompt in ((one, a), (two, b)):
+        check_whole(prompt, name, "Do this first, and give prompts their places afterwards.")
+    check_kind(a, b, two)
+
+
+def check_whole(prompt: Conditioning, name: str, remedy: str) -> None:
+    if prompt.mask is not None or prompt.also:
+        raise BadInput(
+            name, got="a prompt for a part of the picture", want="one for all of it", remedy=remedy
+        )
+
+
+def check_kind(a: Conditioning, b: Conditioning, name: str) -> None:
+    if (a.family, a.embeds.shape[-1]) != (b.family, b.embeds.shape[-1]):
+        raise BadInput(
+            name,
+            got=f"of family {b.family!r}, {b.embeds.shape[-1]} wide",
+            want=f"family {a.family!r}, {a.embeds.shape[-1]} wide, like the first",
+            remedy="Encode all prompts with the same text encoder.",
+        )
