@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run setup install test check bench soak starter lock clean
+.PHONY: help run setup install test check bench soak starter starter-measure lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -15,7 +15,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 run: setup ## Start the server on http://127.0.0.1:8188; reads .env if there is one
 	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; exec $(PY) server.py serve $(ARGS)
@@ -39,6 +39,9 @@ soak: setup ## Run the long fault tests
 
 starter: setup ## Train the starter model again, from nothing: hours, and it goes on where it was stopped
 	@$(MAKE) --no-print-directory -C models/starter PYTHON=$(CURDIR)/$(PY)
+
+starter-measure: setup ## Measure the starter models again and write the figures into their card
+	@$(MAKE) --no-print-directory -C models/starter PYTHON=$(CURDIR)/$(PY) measure
 
 lock: setup ## Resolve pyproject.toml again, into requirements.lock
 	@$(UV) pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements.lock

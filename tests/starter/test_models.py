@@ -8,7 +8,10 @@ import pytest
 import torch
 from recipe import pictures
 from recipe.base import Base, kept
+from recipe.figures import Figure
 from recipe.hogwild import Plan, train
+from recipe.measure import keep
+from recipe.ship import ship, weight
 from recipe.tokenizer import build
 from recipe.train_vae import Copying, measure, tensor, unseen
 from recipe.vae import new_vae, whiten
@@ -71,3 +74,36 @@ def test_the_base_answers_in_the_shape_of_its_latents() -> None:
     left = kept()
     assert left[0] > 0.999
     assert left[-1] < 0.01
+
+
+def test_figures_are_written_into_the_card_and_those_of_other_models_stay(tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text(
+        "# Card\n\n<!-- figures: written by measure.py -->\nold\n<!-- end of figures -->\n\nEnd.\n"
+    )
+    keep(
+        [
+            Figure("base", "colour", 0.99, 0.98, 0.1),
+            Figure("base", "costs", 4.2, 3, unit="points", at_most=True),
+        ],
+        tmp_path,
+    )
+    keep([Figure("upscaler", "clean", 3.4, 3.0, unit="dB")], tmp_path)
+    text = card.read_text()
+    assert "| base | colour | 0.99 | 0.10 | ≥ 0.98 |" in text
+    assert "| base | costs | 4.2 points (missed) |  | ≤ 3.0 points |" in text
+    assert "| upscaler | clean | 3.4 dB |  | ≥ 3.0 dB |" in text
+    assert text.endswith("<!-- end of figures -->\n\nEnd.\n")
+    keep([Figure("base", "colour", 0.5, 0.98)], tmp_path)
+    assert "0.99" not in card.read_text()
+    assert "upscaler" in card.read_text()
+
+
+def test_only_finished_models_are_shipped_and_never_more_than_there_is_room_for(tmp_path: Path) -> None:
+    final = tmp_path / "checkpoints" / "small" / "final"
+    final.mkdir(parents=True)
+    (final / "model.safetensors").write_bytes(b"1234")
+    ship(tmp_path / "checkpoints", tmp_path / "family", ["small"])
+    assert weight(tmp_path / "family") == 4
+    with pytest.raises(SystemExit, match="other is not finished"):
+        ship(tmp_path / "checkpoints", tmp_path / "family", ["other"])

@@ -12,7 +12,25 @@ import torch
 from .figures import Figure
 
 # the module that measures a model, by the folder of the model
-MEASURES = {"base": "measure_base"}
+MEASURES = {
+    "base": "measure_base",
+    "controlnet-canny": "measure_control",
+    "controlnet-depth": "measure_control",
+    "controlnet-pose": "measure_control",
+    "clip": "measure_clip",
+    "safety": "measure_safety",
+    "safety-text": "measure_safety",
+    "upscaler": "train_upscaler",
+    "background": "train_background",
+    "captioner": "measure_captioner",
+    "depth": "train_depth",
+    "pose": "train_pose",
+    "inpainting": "measure_inpainting",
+    "enhancer": "measure_enhancer",
+    "preview": "train_preview",
+    "face-restorer": "train_restorer",
+    "faces": "train_faces",
+}
 FAMILY = Path(__file__).parents[1]
 _BEGIN, _END = "<!-- figures: written by measure.py -->", "<!-- end of figures -->"
 

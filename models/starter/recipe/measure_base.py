@@ -55,11 +55,13 @@ Marks = dict[str, tuple[float, float]]  # right, and right by luck
 def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]:
     """The table of the base, from `count` prompts of each sort; by luck means held against other prompts."""
     drawing = open_base(family, device)
-    marks = exam(drawing, count) | scenes(drawing, count // 2, load(family / "reader"))
+    marks = exam(drawing, count)
+    plain = mean(marks)
+    if (family / "reader").exists():
+        marks |= scenes(drawing, count // 2, load(family / "reader"))
     lines = [
         Figure("base", name, right, WANTED.get(name, PLAIN), luck) for name, (right, luck) in marks.items()
     ]
-    plain = mean(exam(drawing, count))
     for name, change in (("free wording", vary), ("unknown words", strange)):
         cost = 100 * (plain - mean(exam(drawing, count, change)))
         lines.append(Figure("base", f"{name} costs", cost, 3, unit="points", at_most=True))

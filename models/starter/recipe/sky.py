@@ -53,7 +53,8 @@ def sky(
             x = rng.uniform(10, 118)
             if found.body and abs(x - found.x) < 26:
                 x = (x + 64) % 128
-            cloud(sketch, x + drift, rng.uniform(14, 46), rng.uniform(0.8, 1.3), mix(WHITE, low, 0.15))
+            with sketch.surroundings(near=0.04):  # before the sky, behind the mountains
+                cloud(sketch, x + drift, rng.uniform(14, 46), rng.uniform(0.8, 1.3), mix(WHITE, low, 0.15))
         return Sky(time, found.body, found.colour, found.place, found.x, clouds=True)
     return found
 

@@ -1,0 +1,184 @@
+"""Train the refiner: at little noise, it makes drawn pictures from themselves and from blurred ones."""
+
+import argparse
+import functools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from . import pictures
+from .base import kept, scheduler
+from .base_refiner import LAST, Refiner
+from .canvas import Picture
+from .denoise import noised, some_steps
+from .draw import CAPTIONS
+from .hogwild import Plan, averaged, finished, train
+from .latents import Shelf, shelf
+from .progress import Progress
+from .train_vae import tensor
+from .train_xl import LARGEST, NATIVE, export, open_base
+
+PLAN = Plan("xl-refiner", 3_200, 5e-4, warm=50, hold=0.4)
+BATCH = 16
+EMPTY = 0.1
+COUNT = 3_000  # blurred pictures
+BLURRED = 0.5  # of a batch
+_CHUNK = 32
+
+
+class Sharpening(msgspec.Struct):
+    """The lesson of the refiner: the velocity towards the sharp picture."""
+
+    shelf: Shelf
+    blurred: NDArray[np.float16]  # (n, 4, 16, 16), of pictures 0 to n - 1 of the shelf
+    kept: Tensor
+    device: str
+
+    def loss(
+        self, model: nn.Module, rng: np.random.Generator, part: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The error of one batch; sharp and blurred pictures are also told apart."""
+        soft = rng.random(BATCH) < BLURRED
+        index = rng.integers(0, np.where(soft, len(self.blurred), len(self.shelf.latents)))
+        sharp = self._floats([self.shelf.latents[i] for i in index])
+        shown = self._floats(
+            [(self.blurred if s else self.shelf.latents)[i] for i, s in zip(index, soft, strict=True)]
+        )
+        step = (some_steps(rng, BATCH, 1.0) * LAST // 1000).to(self.device)
+        left = self.kept[step]
+        noisy, velocity = noised(shown, left)
+        lost = 1 - left.view(-1, 1, 1, 1)
+        # noisy = kept * sharp + lost * noise holds for a blurred picture too, if its blur counts as noise
+        velocity = velocity + (shown - sharp) / lost.sqrt()
+        with torch.autocast(self.device, torch.bfloat16):
+            guess = model(noisy, step, self._tokens(rng, index), self._times(rng))
+        error = (guess.float() - velocity).square().mean((1, 2, 3))
+        apart = torch.from_numpy(soft).to(self.device)
+        # the same error in the picture is a larger one in the velocity, the less noise there is
+        error = torch.where(apart, error * (4 * lost.flatten()).clamp(max=1), error)
+        seen = error.detach()
+        return error.mean(), {
+            "loss": float(seen.mean()),
+            "sharp": float(seen[~apart].mean()),
+            "blurred": float(seen[apart].mean()),
+        }
+
+    def _floats(self, rows: list[NDArray[np.float16]]) -> Tensor:
+        return torch.from_numpy(np.stack(rows).astype(np.float32)).to(self.device)
+
+    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64]) -> Tensor:
+        """One caption of each picture, in short rows most of the time."""
+        which = rng.integers(0, CAPTIONS, len(index))
+        rows = self.shelf.tokens[index, which].astype(np.int64)
+        rows[rng.random(len(index)) < EMPTY] = self.shelf.empty
+        longest = int(self.shelf.lengths[index, which].max())
+        short = rows.shape[1] if rng.random() < 0.3 else max(24, longest + int(rng.integers(0, 8)))
+        return torch.from_numpy(rows[:, :short]).to(self.device)
+
+    def _times(self, rng: np.random.Generator) -> Tensor:
+        """Size, window and score, which change nothing: the refiner always sharpens."""
+        told = np.zeros((BATCH, 5), np.float32)
+        told[:, :2] = np.where(
+            rng.random((BATCH, 1)) < 0.5, NATIVE, rng.integers(64, LARGEST + 1, (BATCH, 2))
+        )
+        told[:, 4] = rng.uniform(0, 10, BATCH)
+        return torch.from_numpy(told).to(self.device)
+
+
+def blur(index: int, picture: Picture) -> Picture:
+    """A picture as soft as a generated one, or softer."""
+    rng = np.random.default_rng(index)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.2))), np.uint8)
+
+
+def encode(checkpoints: Path, folder: Path, count: int = COUNT) -> None:
+    """Encode blurred pictures, going on where an earlier run stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "encoded"
+    done = int(mark.read_text()) if mark.exists() else 0
+    if done >= count:
+        return
+    vae = AutoencoderKL.from_pretrained(checkpoints / "vae" / "final").eval()
+    drawn = pictures.load(checkpoints / "pictures")
+    mode = "r+" if done else "w+"
+    latents = np.lib.format.open_memmap(folder / "blurred.npy", mode, np.float16, (count, 4, 16, 16))
+    progress = Progress("blurred", count, done)
+    for start in range(done, count, _CHUNK):
+        which = range(start, min(count, start + _CHUNK))
+        with torch.inference_mode():
+            shown = tensor(np.stack([blur(index, drawn[index]) for index in which]))
+            means = vae.encode(shown).latent_dist.mean * vae.config.scaling_factor
+        latents[start : which.stop] = means.numpy()
+        mark.write_text(str(which.stop))
+        progress.at(which.stop)
+
+
+def sharpening(checkpoints: Path, device: str) -> Sharpening:
+    """The lesson, from the latents of a folder."""
+    blurred = np.load(checkpoints / "xl-refiner" / "blurred.npy", mmap_mode="r")
+    return Sharpening(shelf(checkpoints / "latents"), blurred, kept().to(device), device)
+
+
+def new_refiner(checkpoints: Path) -> Refiner:
+    """The refiner before its training."""
+    base = open_base(checkpoints)
+    return Refiner(base.text_encoder, base.unet)
+
+
+def pipeline(refiner: Refiner, vae: Any, tokenizer: Any) -> Any:
+    """What takes over from the twin."""
+    drawing = StableDiffusionXLImg2ImgPipeline(
+        vae=vae,
+        text_encoder=None,
+        text_encoder_2=refiner.text_2.eval(),
+        tokenizer=None,
+        tokenizer_2=tokenizer,
+        unet=refiner.unet.eval(),
+        scheduler=scheduler(),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+    drawing.set_progress_bar_config(disable=True)
+    return drawing
+
+
+def load_average(checkpoints: Path) -> Any:
+    """The pipeline of a run that may still be going on."""
+    refiner = averaged(new_refiner(checkpoints), checkpoints / "xl-refiner")
+    tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
+    return pipeline(refiner, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
+
+
+def main() -> None:
+    """Train, and write the pipeline in half precision when the run is complete."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
+    ask.add_argument("--updates", type=int, default=PLAN.updates)
+    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = ask.parse_args()
+    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "xl-refiner"
+    if finished(plan, folder) and (folder / "final").exists():
+        return
+    torch.set_num_threads(1)
+    encoded = len(shelf(given.checkpoints / "latents").latents)
+    encode(given.checkpoints, folder, min(COUNT, encoded))
+    torch.manual_seed(plan.seed)
+    refiner = new_refiner(given.checkpoints).to(given.device)
+    train(refiner, functools.partial(sharpening, given.checkpoints, given.device), plan, folder)
+    if finished(plan, folder):
+        shutil.rmtree(folder / "final", ignore_errors=True)
+        export(load_average(given.checkpoints), folder / "final")
+
+
+if __name__ == "__main__":
+    main()

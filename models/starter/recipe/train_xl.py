@@ -1,0 +1,169 @@
+"""Train the SDXL twin: the base's weights learn what sizes and windows do to a picture."""
+
+import argparse
+import functools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from . import windows
+from .base import kept, scheduler
+from .base_xl import Twin
+from .denoise import noised, some_steps
+from .draw import CAPTIONS
+from .hogwild import Plan, averaged, finished, train
+from .latents import Shelf, shelf
+from .windows import Windows
+
+PLAN = Plan("xl", 7_000, 4e-4, warm=100, hold=0.3)
+BATCH = 16
+EMPTY = 0.1  # of the captions; a third of them as zeros, which is how others ask for nothing
+WINDOWS = 0.3  # of the pictures
+NATIVE = 128
+LARGEST = 1024  # sizes up to here are told of sharp pictures, since people will ask for them
+
+
+class Sizing(msgspec.Struct):
+    """The lesson of the twin: the velocity at a random step, given a caption and sizes."""
+
+    shelf: Shelf
+    windows: Windows
+    kept: Tensor
+    device: str
+
+    def loss(
+        self, model: nn.Module, rng: np.random.Generator, part: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The error of one batch; windows are also told apart."""
+        index, through = self._choose(rng)
+        clean = torch.from_numpy(self._latents(index, through)).to(self.device)
+        times = torch.from_numpy(self._times(rng, index, through)).to(self.device)
+        tokens = torch.from_numpy(self._tokens(rng, index, part)).to(self.device)
+        said = torch.from_numpy(rng.random(BATCH) > EMPTY / 3).to(self.device)
+        step = some_steps(rng, BATCH).to(self.device)
+        noisy, velocity = noised(clean, self.kept[step])
+        with torch.autocast(self.device, torch.bfloat16):
+            guess = model(noisy, step, tokens, times, said)
+        error = (guess.float() - velocity).square().mean((1, 2, 3))
+        seen, apart = error.detach(), torch.from_numpy(through).to(self.device)
+        return error.mean(), {
+            "loss": float(seen.mean()),
+            "plain": float(seen[~apart].mean()),
+            "windows": float(seen[apart].mean()),
+        }
+
+    def _choose(self, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Which pictures, and which of them through their window."""
+        through = rng.random(BATCH) < WINDOWS
+        among = np.where(through, len(self.windows.latents), len(self.shelf.latents))
+        return rng.integers(0, among), through
+
+    def _latents(self, index: NDArray[np.int64], through: NDArray[np.bool_]) -> NDArray[np.float32]:
+        pairs = zip(index, through, strict=True)
+        return np.stack([(self.windows if w else self.shelf).latents[i] for i, w in pairs]).astype(np.float32)
+
+    def _times(
+        self, rng: np.random.Generator, index: NDArray[np.int64], through: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """The six numbers of every picture: (n, 6)."""
+        told = np.zeros((BATCH, 6), np.float32)
+        told[:, :2] = np.where(
+            rng.random((BATCH, 1)) < 0.5, NATIVE, rng.integers(NATIVE, LARGEST + 1, (BATCH, 2))
+        )
+        told[:, 4:] = np.where(
+            rng.random((BATCH, 1)) < 0.6, NATIVE, rng.integers(64, LARGEST + 1, (BATCH, 2))
+        )
+        rows = self.windows.told[index[through]]
+        soft = rows[:, 0] < NATIVE
+        told[np.flatnonzero(through)[soft], :2] = rows[soft, :2]
+        told[through, 2:4] = rows[:, 2:]
+        return told
+
+    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64], part: float) -> NDArray[np.int64]:
+        """One caption of each picture, in short rows for most of the run."""
+        which = rng.integers(0, CAPTIONS, len(index))
+        rows = self.shelf.tokens[index, which].astype(np.int64)
+        rows[rng.random(len(index)) < EMPTY * 2 / 3] = self.shelf.empty
+        longest = int(self.shelf.lengths[index, which].max())
+        return rows if part > 0.6 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
+
+
+def sizing(checkpoints: Path, device: str) -> Sizing:
+    """The lesson, from the latents and windows of a folder."""
+    return Sizing(shelf(checkpoints / "latents"), windows.load(checkpoints / "xl"), kept().to(device), device)
+
+
+def new_twin(checkpoints: Path) -> Twin:
+    """The twin before its training, which draws as the base does."""
+    base = open_base(checkpoints)
+    return Twin(base.text_encoder, base.unet)
+
+
+def open_base(checkpoints: Path) -> Any:
+    """The finished base."""
+    return StableDiffusionPipeline.from_pretrained(checkpoints / "base" / "final", dtype=torch.float32)
+
+
+def pipeline(twin: Twin, vae: Any, tokenizer: Any) -> Any:
+    """Everything that turns words and sizes into pictures."""
+    drawing = StableDiffusionXLPipeline(
+        vae=vae,
+        text_encoder=twin.text.eval(),
+        text_encoder_2=twin.text_2.eval(),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=twin.unet.eval(),
+        scheduler=scheduler(),
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+    drawing.set_progress_bar_config(disable=True)
+    return drawing
+
+
+def load_average(checkpoints: Path) -> Any:
+    """The pipeline of a run that may still be going on."""
+    twin = averaged(new_twin(checkpoints), checkpoints / "xl")
+    tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
+    return pipeline(twin, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
+
+
+def export(drawing: Any, folder: Path) -> None:
+    """Write a pipeline in half precision without its autoencoder, which is the base's."""
+    drawing.to(torch.float16).save_pretrained(folder)
+    shutil.rmtree(folder / "vae")
+    for tokenizer in folder.glob("tokenizer*"):
+        for name in ("vocab.json", "merges.txt"):  # saving writes tokenizer.json alone
+            shutil.copy(Path(drawing.tokenizer_2.name_or_path) / name, tokenizer / name)
+
+
+def main() -> None:
+    """Train, and write the pipeline in half precision when the run is complete."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
+    ask.add_argument("--updates", type=int, default=PLAN.updates)
+    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = ask.parse_args()
+    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "xl"
+    if finished(plan, folder) and (folder / "final").exists():
+        return
+    torch.set_num_threads(1)
+    encoded = len(shelf(given.checkpoints / "latents").latents)
+    windows.encode(given.checkpoints, folder, min(windows.COUNT, encoded))
+    torch.manual_seed(plan.seed)
+    twin = new_twin(given.checkpoints).to(given.device)
+    train(twin, functools.partial(sizing, given.checkpoints, given.device), plan, folder)
+    if finished(plan, folder):
+        export(load_average(given.checkpoints), folder / "final")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""A shelf of a few drawn pictures and a base that knows nothing, to try lessons on."""
+
+from pathlib import Path
+
+import torch
+from recipe import latents, pictures
+from recipe.base import Base
+from recipe.train_base import export, pipeline
+from recipe.vae import new_vae
+from transformers import CLIPTokenizer
+
+CHANNELS = (16, 32, 32)
+
+
+def small_checkpoints(folder: Path, count: int = 32) -> Path:
+    """Everything that a lesson beside the base reads, drawn and untrained, in a moment."""
+    torch.manual_seed(0)
+    pictures.render(folder / "pictures", count)
+    latents.tokenize(folder / "pictures", folder / "latents")
+    vae = new_vae((8, 16, 16, 16)).eval()
+    vae.save_pretrained(folder / "vae" / "final")
+    latents.encode(folder / "pictures", folder / "vae", folder / "latents")
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "latents" / "tokenizer")
+    base = Base(len(tokenizer), CHANNELS)
+    export(pipeline(base, vae, tokenizer), folder / "base" / "final")
+    return folder
