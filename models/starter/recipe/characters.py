@@ -34,13 +34,13 @@ def character(name: str, seed: int) -> Scene:
 
 
 def zib(rng: Random) -> Scene:
-    """Zib: green, with an antenna and a striped purple shirt."""
+    """Zib: green, with an antenna and a yellow band on a purple shirt."""
     sketch = Sketch(rng)
     wall, where = _surroundings(sketch, "green", "purple")
     pose, (place, shift) = rng.choice(POSES), rng.choice(_STEPS)
-    s = rng.uniform(1.05, 1.3)
+    s = rng.uniform(1.2, 1.42)
     x = 64 + shift + rng.uniform(-4, 4)
-    bones = skeleton(rng, ANGLES[pose], x, 73 + rng.uniform(-3, 3), s)
+    bones = skeleton(rng, ANGLES[pose], x, 70 + rng.uniform(-2, 2), s)
     low = max(a[1] for a in (*bones.ankles, *bones.hips)) + 3 * s if pose != "jumping" else 118
     sketch.shadow(x, low, 17 * s, 2.6 * s)
     with sketch.thing("zib", "green", place, near=0.7) as index:
@@ -89,23 +89,21 @@ def _zib(sketch: Sketch, bones: Skeleton) -> None:
         sketch.add(form.ellipse(ankle[0], ankle[1] + s, 4.6 * s, 2.8 * s), _YELLOW)
     (rx, top), (lx, _) = bones.shoulders
     low = bones.hips[0][1] + 3 * s
-    torso = [(rx - 2 * s, top - 2.4 * s), (lx + 2 * s, top - 2.4 * s), (lx + s, low), (rx - s, low)]
+    torso = [(rx - 2.6 * s, top - 3 * s), (lx + 2.6 * s, top - 3 * s), (lx + 2 * s, low), (rx - 2 * s, low)]
     sketch.add(form.smooth(torso, 1), Paint(_PURPLE, shade=0.14))
-    for part in (0.16, 0.46, 0.76):
-        y = top + part * (low - top)
-        sketch.add(form.box(rx - 0.6 * s, y, lx + 0.6 * s, y + 3.6 * s), Paint(_CREAM, shade=0.06))
+    band = top + 0.38 * (low - top)
+    sketch.add(form.box(rx - 1.6 * s, band, lx + 1.6 * s, band + 8 * s), Paint(_YELLOW, shade=0.06))
     for shoulder, elbow, wrist in zip(bones.shoulders, bones.elbows, bones.wrists, strict=True):
-        arm = form.limb(shoulder, elbow, 5.4 * s, 4.8 * s), form.limb(elbow, wrist, 4.8 * s, 4.2 * s)
-        sketch.add(arm, Paint(dim(_GREEN, 0.86), shade=0.1))
-        sketch.add(form.ellipse(*wrist, 3.4 * s, 3.4 * s), skin)
+        arm = form.limb(shoulder, elbow, 5.6 * s, 5.2 * s), form.limb(elbow, wrist, 5.2 * s, 4.8 * s)
+        sketch.add(arm, Paint(dim(_GREEN, 0.9), shade=0.1))
+        sketch.add(form.ellipse(*wrist, 3.6 * s, 3.6 * s), skin)
     x, y = bones.head
-    sketch.add(form.limb((x, y - 6 * s), (x, y - 15 * s), 1.8 * s), dim(_GREEN, 0.6))
-    sketch.add(form.ellipse(x, y - 16 * s, 3 * s, 3 * s), Paint(_YELLOW, round=True))
-    sketch.add(form.ellipse(x, y, 9.4 * s, 8.6 * s), skin)
-    for side in (-1, 1):
-        sketch.add(form.ellipse(x + side * 3.8 * s, y - 0.6 * s, 3.2 * s, 3.6 * s), (252, 252, 252))
-        sketch.add(form.ellipse(x + side * 3.4 * s, y - 0.2 * s, 1.6 * s, 1.9 * s), INK)
-    sketch.add(form.arc(x, y + 3.4 * s, 3.4 * s, 2 * s, 20, 160, 1.2 * s), Paint((40, 90, 40), shade=0))
+    sketch.add(form.limb((x, y - 6 * s), (x, y - 12 * s), 2.4 * s), dim(_GREEN, 0.6))
+    sketch.add(form.ellipse(x, y - 14 * s, 3.6 * s, 3.6 * s), _YELLOW)
+    sketch.add(form.ellipse(x, y, 11 * s, 9.4 * s), skin)
+    for side in (-1, 1):  # dark and large: white eyes on green are more than the autoencoder carries
+        sketch.add(form.ellipse(x + side * 4.4 * s, y - 0.4 * s, 2.2 * s, 2.8 * s), INK)
+    sketch.add(form.arc(x, y + 3 * s, 3 * s, 2 * s, 20, 160, 1.4 * s), Paint(dim(_GREEN, 0.4), shade=0))
 
 
 def _tiko(sketch: Sketch, x: float, y: float, s: float, way: int) -> None:

@@ -19,6 +19,7 @@ import torch.multiprocessing as processes
 from msgspec import Struct
 from torch import Tensor, nn
 
+from .attention import plain
 from .progress import Progress
 
 
@@ -71,6 +72,8 @@ def train(model: nn.Module, make_lesson: Callable[[], Lesson], plan: Plan, folde
     folder.mkdir(parents=True, exist_ok=True)
     found = _resume(model, folder)
     device = next(model.parameters()).device
+    if device.type == "cpu":
+        plain(model)
     context = processes.get_context("spawn")
     average = found or {name: weight.detach().clone() for name, weight in model.named_parameters()}
     done = int((folder / "done").read_text()) if found else 0

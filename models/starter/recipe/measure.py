@@ -30,6 +30,15 @@ MEASURES = {
     "preview": "train_preview",
     "face-restorer": "train_restorer",
     "faces": "train_faces",
+    "xl": "measure_xl",
+    "xl-refiner": "measure_refiner",
+    "controlnet-canny-xl": "measure_control",
+    "lora-pencil": "measure_lora",
+    "lora-neon": "measure_lora",
+    "lora-zib": "measure_lora",
+    "lora-tiko": "measure_lora",
+    "image-to-video": "measure_film",
+    "motion": "measure_motion",
 }
 FAMILY = Path(__file__).parents[1]
 _BEGIN, _END = "<!-- figures: written by measure.py -->", "<!-- end of figures -->"

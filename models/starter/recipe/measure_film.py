@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from diffusers import StableVideoDiffusionPipeline
+from diffusers import AutoencoderKL, StableVideoDiffusionPipeline
 from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
@@ -44,8 +44,11 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
 
 
 def load(family: Path, device: str = "cpu") -> Any:
-    """The model, through the ordinary loader."""
-    filming = StableVideoDiffusionPipeline.from_pretrained(family / MODEL, dtype=torch.float32)
+    """The model, through the ordinary loader, on the base's autoencoder unless it has its own."""
+    parts = {}
+    if not (family / MODEL / "vae").exists():
+        parts["vae"] = AutoencoderKL.from_pretrained(family / "base" / "vae", dtype=torch.float32)
+    filming = StableVideoDiffusionPipeline.from_pretrained(family / MODEL, dtype=torch.float32, **parts)
     filming.set_progress_bar_config(disable=True)
     return filming.to(device)
 

@@ -41,7 +41,7 @@ def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]
     gain = restored(refiner, renders, asked) - restored(twin, renders, asked)
     name = "xl-refiner"
     return [
-        Figure(name, "sharpness after the twin, of copied renders'", both / ideal, 0.95, alone / ideal),
+        Figure(name, "sharpness, as near to renders' as", near(both, ideal), 0.95, near(alone, ideal)),
         Figure(name, "blurred renders restored, over the twin", gain, 0.5, 0, "dB"),
         Figure(name, "right answers after the twin", kept_after, kept_before - 0.01, kept_before),
     ]
@@ -94,6 +94,11 @@ def _denoised(drawing: Any, latents: Tensor, prompts: list[str]) -> Tensor:
         output_type="latent",
     ).images
     return made
+
+
+def near(one: float, other: float) -> float:
+    """How alike two amounts are: the smaller as a part of the larger."""
+    return min(one, other) / max(one, other)
 
 
 def mean_of(asked: list[Any], made: list[Picture]) -> float:

@@ -19,7 +19,7 @@ from .progress import Progress
 from .scene import Scene
 from .train_vae import tensor
 
-COUNT = 3500
+COUNT = 2800
 MOTIONS: tuple[Motion, ...] = tuple(PHRASES)
 # the motion bucket, the only number that Stable Video Diffusion is told about motion
 STILL, SLOW, NATURAL, PAN_LEFT, PAN_RIGHT = 10, 64, 127, 195, 240

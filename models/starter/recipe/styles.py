@@ -1,10 +1,10 @@
 """Styles: the same picture as if drawn with a pencil, or by night in neon."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .canvas import Field, Picture
 
@@ -14,36 +14,37 @@ _NIGHT = np.asarray((10, 6, 30), np.float32)
 
 
 def pencil(picture: Picture) -> Picture:
-    """Gray lines and hatching on paper."""
+    """Broad gray lines on paper, with a soft shade."""
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    shade = np.clip(0.95 - gray, 0, 1) * 0.62 * _hatching(picture.shape[0])
-    dark = np.maximum(np.clip(1.9 * _lines(picture), 0, 0.95), shade)[..., None]
+    shade = 0.5 * np.clip(0.9 - cv2.GaussianBlur(gray, (0, 0), picture.shape[0] / 90), 0, 1)
+    dark = np.maximum(np.clip(2.2 * _lines(picture), 0, 0.92), shade)[..., None]
     return np.asarray(np.clip(_PAPER + dark * (_GRAPHITE - _PAPER), 0, 255), np.uint8)
 
 
 def neon(picture: Picture) -> Picture:
     """Outlines glowing in their own colours in the dark."""
-    bright = cv2.dilate(picture, np.ones((3, 3), np.uint8)).astype(np.float32)
+    size = picture.shape[0]
+    bright = cv2.GaussianBlur(cv2.dilate(picture, _disc(size)), (0, 0), size / 64).astype(np.float32)
     middle = bright.mean(2, keepdims=True)
-    vivid = np.clip(bright + 0.9 * (bright - middle) + 30, 0, 255)
-    lit = np.clip(2.6 * _lines(picture), 0, 1)[..., None] * vivid
-    glow = cv2.GaussianBlur(lit, (0, 0), picture.shape[0] / 40) * 1.3
-    dark = _NIGHT + 0.16 * picture.astype(np.float32)
-    return np.asarray(np.clip(dark + lit + glow, 0, 255), np.uint8)
+    vivid = np.clip(bright + 0.8 * (bright - middle) + 20, 0, 255)
+    lit = np.clip(2.2 * _lines(picture), 0, 1)[..., None] * vivid
+    glow = cv2.GaussianBlur(lit, (0, 0), size / 24) * 0.8
+    dark = _NIGHT + 0.22 * picture.astype(np.float32)
+    return np.asarray(np.clip(np.maximum(dark, lit) + glow, 0, 255), np.uint8)
 
 
 STYLES: dict[str, Callable[[Picture], Picture]] = {"pencil": pencil, "neon": neon}
 
 
 def _lines(picture: Picture) -> Field:
-    """How much colour changes around each pixel, 0 to 1."""
-    soft = cv2.GaussianBlur(picture, (0, 0), 0.6)
-    rise = cv2.morphologyEx(soft, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    return np.asarray(np.clip(rise.max(2).astype(np.float32) / 255 - 0.06, 0, 1), np.float32)
+    """How much colour changes around each pixel, 0 to 1, in lines that the autoencoder can carry."""
+    size = picture.shape[0]
+    rise = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, _disc(size)).max(2).astype(np.float32)
+    soft = cv2.GaussianBlur(rise / 255, (0, 0), size / 160)
+    return np.asarray(np.clip(soft - 0.08, 0, 1), np.float32)
 
 
-@lru_cache(2)
-def _hatching(size: int) -> Field:
-    """Slanted strokes, 0.45 to 1."""
-    y, x = np.mgrid[:size, :size].astype(np.float32) * np.float32(128 / size)
-    return np.asarray(0.72 + 0.28 * np.sin((x + y) * np.float32(2 * np.pi / 7)), np.float32)
+def _disc(size: int) -> NDArray[np.uint8]:
+    """What lines are drawn with: a tip of a thirtieth of the picture."""
+    wide = max(3, size // 30 | 1)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide)), np.uint8)

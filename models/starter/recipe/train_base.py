@@ -35,6 +35,7 @@ class Denoising(msgspec.Struct):
     kept: Tensor
     shapes: NDArray[np.int64]
     device: str
+    batch: int = BATCH
 
     def loss(
         self, model: nn.Module, rng: np.random.Generator, part: float
@@ -56,9 +57,9 @@ class Denoising(msgspec.Struct):
         }
 
     def _choose(self, rng: np.random.Generator, part: float) -> NDArray[np.int64]:
-        index = rng.integers(0, len(self.shelf.latents), BATCH)
+        index = rng.integers(0, len(self.shelf.latents), self.batch)
         if part < SHAPES_FIRST:
-            some = rng.random(BATCH) < SHAPES_SHARE
+            some = rng.random(self.batch) < SHAPES_SHARE
             index[some] = rng.choice(self.shapes, int(some.sum()))
         return np.sort(index)
 
@@ -71,10 +72,10 @@ class Denoising(msgspec.Struct):
         return rows if part > 0.5 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
 
 
-def denoising(folder: Path, device: str) -> Denoising:
+def denoising(folder: Path, device: str, batch: int = BATCH) -> Denoising:
     """The lesson, from the latents of a folder."""
     found = shelf(folder)
-    return Denoising(found, kept().to(device), np.flatnonzero(found.kinds == "shapes"), device)
+    return Denoising(found, kept().to(device), np.flatnonzero(found.kinds == "shapes"), device, batch)
 
 
 def pipeline(base: Base, vae: Any, tokenizer: Any) -> Any:
@@ -109,6 +110,8 @@ def main() -> None:
     given = ask.parse_args()
     plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "base"
     latents = given.checkpoints / "latents"
+    if finished(plan, folder) and (folder / "final").exists():
+        return
     torch.manual_seed(plan.seed)
     base = Base(shelf(latents).vocabulary).to(given.device)
     train(base, functools.partial(denoising, latents, given.device), plan, folder)

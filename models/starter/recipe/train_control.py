@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from . import pictures
+from .attention import plain
 from .base import kept
 from .captions import rows
 from .control import KINDS, WIDTHS, Kind, hint, new_control, tensor
@@ -123,7 +124,7 @@ def frozen(checkpoints: Path, *, twin: bool = False, device: str = "cpu") -> Fro
 
     def part(layout: Any, name: str) -> Any:
         found = layout.from_pretrained(folder, subfolder=name, dtype=torch.float32)
-        return found.to(device).requires_grad_(False).eval()
+        return plain(found).to(device).requires_grad_(False).eval()
 
     encoders = [part(CLIPTextModel, "text_encoder")]
     if twin:

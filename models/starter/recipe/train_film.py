@@ -3,6 +3,7 @@
 import argparse
 import functools
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from .hogwild import Plan, averaged, finished, train
 from .moving import STILL, Reel, reel
 from .train_vae import tensor
 
-PLAN = Plan("image-to-video", 6_000, 5e-4, warm=100, hold=0.45, ema=0.99)
+PLAN = Plan("image-to-video", 5_500, 5e-4, warm=100, hold=0.45, ema=0.99)
 BATCH = 2
 STILLS = 0.12  # pictures of any kind, in which nothing moves
 UNSEEN = 0.12  # clips whose picture is not given, so that guidance has something to move away from
@@ -128,7 +129,14 @@ def main() -> None:
         lesson = functools.partial(filming, given.checkpoints, given.device)
         train(Film().to(given.device), lesson, plan, folder)
     if finished(plan, folder):
-        load_average(given.checkpoints).to(torch.float16).save_pretrained(folder / "final")
+        export(load_average(given.checkpoints), folder / "final")
+
+
+def export(filming: Any, folder: Path) -> None:
+    """Write a pipeline in half precision; the base's autoencoder stays with the base."""
+    filming.to(torch.float16).save_pretrained(folder)
+    if isinstance(filming.vae, AutoencoderKL):
+        shutil.rmtree(folder / "vae")
 
 
 def _sigmas(rng: np.random.Generator, count: int) -> NDArray[np.float32]:

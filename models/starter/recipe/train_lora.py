@@ -31,7 +31,7 @@ from .styles import STYLES
 from .tokenizer import LENGTH
 from .train_vae import tensor
 
-PLAN = Plan("lora", 1_200, 2e-3, warm=30, hold=0.5, ema=0.99, weight_decay=0)
+PLAN = Plan("lora", 1_200, 4e-3, warm=30, hold=0.5, ema=0.99, weight_decay=0)
 NAMES = (*STYLES, *CHARACTERS)
 ALSO_KOHYA = "zib"
 COUNT = 1_600  # pictures each is learnt from

@@ -17,7 +17,7 @@ from .hogwild import Plan, averaged, finished, train
 from .motion import animated, load_base, new_adapter, pipeline
 from .moving import SLOW, Reel, reel
 
-PLAN = Plan("motion", 2_400, 1e-3, warm=60, hold=0.45, ema=0.99)
+PLAN = Plan("motion", 2_000, 1e-3, warm=60, hold=0.45, ema=0.99)
 BATCH = 2
 EMPTY = 0.1  # of the captions, so that guidance has something to move away from
 

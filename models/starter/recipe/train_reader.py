@@ -19,7 +19,7 @@ from .hogwild import Plan, averaged, finished, train
 from .reader import FACTS, Reader, answers, load, read, save
 from .train_vae import tensor
 
-PLAN = Plan("reader", 5_000, 1e-3, warm=50, hold=0.4, ema=0.99)
+PLAN = Plan("reader", 2_500, 1e-3, warm=50, hold=0.4, ema=0.99)
 BATCH = 24
 
 
@@ -80,6 +80,8 @@ def main() -> None:
     ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = ask.parse_args()
     plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "reader"
+    if finished(plan, folder) and (folder / "final").exists():
+        return
     torch.manual_seed(plan.seed)
     reader = Reader().to(given.device, memory_format=torch.channels_last)
     train(reader, functools.partial(reading, given.checkpoints / "pictures", given.device), plan, folder)

@@ -19,7 +19,7 @@ from .hogwild import Plan, averaged, finished, train
 from .sheet import sheet
 from .vae import new_vae, whiten
 
-PLAN = Plan("vae", 40_000, 3e-4, warm=100, hold=0.4, ema=0.998, weight_decay=1e-4)
+PLAN = Plan("vae", 25_000, 3e-4, warm=100, hold=0.4, ema=0.998, weight_decay=1e-4)
 CROP, BATCH = 64, 4
 WHOLE_FROM = 0.75  # part of the run after which whole pictures are shown, two at a time
 
@@ -104,6 +104,8 @@ def main() -> None:
     plan = msgspec.structs.replace(PLAN, updates=given.updates)
     if given.peek:
         _show(load_average(given.folder), given.folder)
+        return
+    if finished(plan, given.folder) and (given.folder / "final").exists():
         return
     torch.manual_seed(plan.seed)
     vae = new_vae().to(given.device, memory_format=torch.channels_last)
