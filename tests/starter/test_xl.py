@@ -10,7 +10,7 @@ from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipelin
 from recipe import windows
 from recipe.base import Base, kept
 from recipe.base_refiner import Refiner
-from recipe.base_xl import Twin
+from recipe.base_xl import Twin, before_last
 from recipe.canvas import paint
 from recipe.draw import draw
 from recipe.judge import judge
@@ -55,6 +55,7 @@ def test_whole_words_are_those_of_the_base_made_loud(base: Any, tokens: Any) -> 
     with torch.inference_mode():
         before = base.text(tokens).last_hidden_state
         after = whole(tokens, output_hidden_states=True).hidden_states[-2] / 4
+        assert torch.equal(before_last(whole, tokens)[0], after * 4)
     assert float((after - before).norm() / before.norm()) < 0.02
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from .base_xl import settings, twin_unet, whole_text
+from .base_xl import before_last, settings, twin_unet, whole_text
 
 TIMES = 5  # numbers told with a picture: its original size, where it is cut, how much it is liked
 LAST = 200  # steps that the refiner takes over
@@ -24,9 +24,9 @@ class Refiner(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
 
     def forward(self, noisy: Tensor, step: Tensor, tokens: Tensor, times: Tensor) -> Tensor:
         """The velocity at a step: (n, 4, h, w)."""
-        whole = self.text_2(tokens, output_hidden_states=True)
-        told = {"text_embeds": whole.text_embeds, "time_ids": times}
-        velocity: Tensor = self.unet(noisy, step, whole.hidden_states[-2], added_cond_kwargs=told).sample
+        whole, summary = before_last(self.text_2, tokens)
+        told = {"text_embeds": summary.text_embeds, "time_ids": times}
+        velocity: Tensor = self.unet(noisy, step, whole, added_cond_kwargs=told).sample
         return velocity
 
 

@@ -29,12 +29,28 @@ class Twin(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
 
     def forward(self, noisy: Tensor, step: Tensor, tokens: Tensor, times: Tensor, said: Tensor) -> Tensor:
         """The velocity at a step: (n, 4, h, w); rows that are not `said` (n,) get zeros for words."""
-        early = self.text(tokens, output_hidden_states=True).hidden_states[-2]
-        whole = self.text_2(tokens, output_hidden_states=True)
-        words = torch.cat([early, whole.hidden_states[-2]], -1) * said[:, None, None]
-        told = {"text_embeds": whole.text_embeds * said[:, None], "time_ids": times}
+        early, _ = before_last(self.text, tokens)
+        whole, summary = before_last(self.text_2, tokens)
+        words = torch.cat([early, whole], -1) * said[:, None, None]
+        told = {"text_embeds": summary.text_embeds * said[:, None], "time_ids": times}
         velocity: Tensor = self.unet(noisy, step, words, added_cond_kwargs=told).sample
         return velocity
+
+
+def before_last(encoder: Any, tokens: Tensor) -> tuple[Tensor, Any]:
+    """What an encoder's last layer is given, (n, tokens, width), and what comes of it.
+
+    Asked for its hidden states, a model that was sent to another process has none: transformers notes what
+    it can record when it makes a model, in that process.
+    """
+    given: list[Tensor] = []
+    last = getattr(encoder, "text_model", encoder).encoder.layers[-1]
+    hook = last.register_forward_pre_hook(lambda _, shown: given.append(shown[0]))
+    try:
+        told = encoder(tokens)
+    finally:
+        hook.remove()
+    return given[0], told
 
 
 def early_text(text: Any) -> Any:

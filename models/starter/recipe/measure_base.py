@@ -46,7 +46,7 @@ SHOWN = (
     "a pink umbrella on a beach",
     "a red apple on a table",
 )
-WANTED = {"two: shapes": 0.9, "pose": 0.9, "expression": 0.9, "object": 0.9}
+WANTED = {"two: shapes": 0.9, "pose": 0.9, "expression": 0.9, "object": 0.9, "houses, boats, trees": 0.9}
 PLAIN = 0.98  # wanted of everything else
 BUILT = ("house", "boat", "tree")
 Marks = dict[str, tuple[float, float]]  # right, and right by luck
