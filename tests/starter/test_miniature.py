@@ -24,6 +24,7 @@ BATCH = 48
 PLAN = Plan("miniature", 300, 2e-3, warm=30, hold=0.5, ema=0.97)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_miniature_made_from_nothing_draws_the_colours_it_is_asked_for(tmp_path: Path) -> None:
     with one_thread():
