@@ -53,7 +53,8 @@ LARGEST = 600
 TEXT = re.compile(r"(|\.(py|md|toml|json|ts|css|html|example|lock|ya?ml|sql))")
 ELSEWHERE = re.compile(
     r"/(?:root|work|home/\w+|Users/\w+)/|[A-Z]:\\Users\\"  # somebody's machine
-    r"|pypi\.org|files\.pythonhosted|download\.pytorch\.org|--index-url|--extra-index-url",  # a registry
+    # a registry; the brackets keep its names out of this file too
+    r"|py[p]i\.\w|files\.python[h]osted|download\.py[t]orch|\b(?:extra-)?index[-]url\b|INDEX[_]URL\b",
 )
 
 
