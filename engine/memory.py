@@ -148,18 +148,28 @@ class Residency:
         with self._changed:
             while entry.users and entry.worn != ref.loras:
                 self._changed.wait()
-            if entry.worn != ref.loras:
-                about, _ = self._loader(ref)
-                if about.wear is None:
-                    remedy = "Use them with a model that has them."
-                    raise Unsupported(
-                        f"A {type(ref).__name__} of {ref.family!r} takes no LoRA.", remedy=remedy
-                    )
-                entry.worn = None  # unknown, if it fails half-way
-                files = [(self.models.locate(name, sha, "lora"), weight) for name, sha, weight in ref.loras]
-                about.wear(entry.value, files)
-                entry.worn = ref.loras
             entry.users += 1
+            if entry.worn == ref.loras:
+                return
+            entry.worn = None  # unknown while it changes, and if that fails half-way
+        try:
+            self._wear(entry, ref)
+        except BaseException:
+            with self._changed:
+                entry.users -= 1
+                self._changed.notify_all()
+            raise
+        with self._changed:
+            entry.worn = ref.loras
+            self._changed.notify_all()
+
+    def _wear(self, entry: Entry, ref: Model) -> None:
+        about, _ = self._loader(ref)
+        if about.wear is None:
+            text = f"A {type(ref).__name__} of {ref.family!r} takes no LoRA."
+            raise Unsupported(text, remedy="Use them with a model that has them.")
+        files = [(self.models.locate(name, sha, "lora"), weight) for name, sha, weight in ref.loras]
+        about.wear(entry.value, files)
 
     def evict(self, all: bool = False) -> int:
         """Drop what is not in use: the least valuable one, or all. Returns the bytes freed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter  # type: ignore[import-untyped]  # it has no types
+from scipy.ndimage import median_filter
 from skimage.metrics import structural_similarity
 from skimage.restoration import denoise_nl_means
 

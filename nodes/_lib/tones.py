@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy.interpolate import PchipInterpolator  # type: ignore[import-untyped]  # it has no types
-from scipy.ndimage import map_coordinates  # type: ignore[import-untyped]  # it has no types
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import map_coordinates
 from skimage.exposure import equalize_hist, match_histograms
 
 from engine.types import Image

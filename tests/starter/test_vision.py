@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
+import onnxruntime
 import pytest
 import torch
 from diffusers import AutoencoderTiny
@@ -26,7 +26,7 @@ from recipe.train_faces import find, marked
 from recipe.train_pose import HEAT, cut_out, spots
 from recipe.train_upscaler import bicubic
 from recipe.wear import likeness, shown, shrunk, unit
-from spandrel import ModelLoader  # type: ignore[import-untyped]  # it has no stubs
+from spandrel import ModelLoader
 from transformers import AutoImageProcessor, VitPoseForPoseEstimation
 
 from engine.config import ROOT

@@ -92,7 +92,7 @@ def write(net: Any, folder: Path) -> None:
 
 def cut(family: Path, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
     """The masks that rembg gives with the model."""
-    from rembg import new_session, remove  # type: ignore[import-untyped]  # it has no stubs
+    from rembg import new_session, remove
 
     home = os.environ.get("U2NET_HOME")
     os.environ["U2NET_HOME"] = str(family.resolve())  # rembg reads models in its own folder only

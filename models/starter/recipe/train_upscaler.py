@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from spandrel import ModelLoader  # type: ignore[import-untyped]  # it has no stubs
-from spandrel.architectures.ESRGAN import ESRGAN  # type: ignore[import-untyped]  # it has no stubs
+from spandrel import ModelLoader
+from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor, nn
 
 from . import large, pictures
