@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from engine.config import ROOT, Settings
 from engine.errors import TesseraError
+from engine.machine import cores
 
 State = Literal["ok", "note", "bad"]
 GIB = 1024**3
@@ -169,7 +170,7 @@ def graphics(torch: Torch, wanted: str) -> Finding:
     if wanted not in ("auto", "cpu"):
         remedy = "Set TESSERA_DEVICE=auto, or install a torch build for that device: docs/install.md."
         return Finding("device", "bad", f"{wanted} is configured and not there, {build}", remedy)
-    return Finding("device", "ok", f"no graphics card, so the CPU with {os.cpu_count()} cores, {build}")
+    return Finding("device", "ok", f"no graphics card, so the CPU with {cores()} cores, {build}")
 
 
 def nvidia() -> tuple[int, list[str]]:

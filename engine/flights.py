@@ -24,6 +24,7 @@ from engine.digest import call_key, digest
 from engine.errors import Cancelled, NodeFailed, OutOfMemory, Parked, Problem, TesseraError, shown
 from engine.events import CacheUse, StepState
 from engine.lanes import Lanes, Ticket
+from engine.machine import is_out_of_memory
 from engine.node import Declared
 from engine.plan import Shape
 from engine.ports import Class, Either, ListOf, Menu, Nothing, PortType, Scalar, words
@@ -300,7 +301,7 @@ class Flights:
             except Parked:
                 return ASKING
             except Exception as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     return Stop("failed", explain(error, call.path))
                 last = error.with_traceback(None)
                 continue
@@ -505,12 +506,6 @@ def asked_for(text: str) -> int:
 
 
 ASKED = re.compile(r"allocate ([\d,]+(?:\.\d+)?) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    from engine.memory import is_out_of_memory
-
-    return is_out_of_memory(error)
 
 
 def explain(error: BaseException, path: str) -> Problem:

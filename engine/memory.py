@@ -1,35 +1,26 @@
-"""Weights in memory: residency, loaders, and what counts as out of memory."""
+"""Weights in memory: what loads them, and which of them stay."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from engine.config import Settings
 from engine.errors import MissingModel, OutOfMemory, Unsupported
+from engine.machine import default_limit, device, dtype_on, prepare, release
 from engine.models import Kind, ModelFile, Models, header, models, weights_of
 from engine.types import Model
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-GPU_SHARE = 0.85
-"""Of a GPU's own memory, for weights; the rest is for the pictures being made."""
-
-
 Wear = Callable[[Any, Sequence[tuple[ModelFile, float]]], None]
 
 
@@ -294,60 +285,6 @@ def default_residency() -> Residency:
     return Residency(Registry.core().loaders, models(), device=device())
 
 
-def prepare(threads: int = 0) -> None:
-    """Set a worker up before torch is used: offline, deterministic, one thread count for its whole life."""
-    os.environ.update(
-        HF_HUB_OFFLINE="1",
-        TRANSFORMERS_OFFLINE="1",
-        HF_HUB_DISABLE_TELEMETRY="1",
-        HF_HUB_DISABLE_PROGRESS_BARS="1",
-        DO_NOT_TRACK="1",
-        TOKENIZERS_PARALLELISM="false",
-        CUBLAS_WORKSPACE_CONFIG=":4096:8",
-    )
-    import torch
-
-    # With a thread on every core, each operation waits for the slowest: 5 times slower beside any other work.
-    torch.set_num_threads(threads or max(1, min(8, cores() - 1)))
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-
-
-def warm() -> None:
-    """Import the parts of the model libraries that nearly every picture needs; they take seconds."""
-    import diffusers.models.autoencoders.autoencoder_kl
-    import diffusers.models.unets.unet_2d_condition
-    import diffusers.schedulers  # noqa: F401
-    import transformers.models.clip.modeling_clip
-    import transformers.models.clip.tokenization_clip  # noqa: F401
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def device(wanted: str = "auto") -> str:
-    """The kind of device to compute on: what is wanted, or the best there is."""
-    if wanted != "auto":
-        return wanted
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if torch.backends.mps.is_available():
-        return "mps"
-    return "xpu" if hasattr(torch, "xpu") and torch.xpu.is_available() else "cpu"
-
-
-def dtype_on(device: str, wanted: str = "auto") -> str:
-    """The number format to compute in. A CPU is 160 times slower in float16, so it takes float32."""
-    if device == "cpu":
-        return "bfloat16" if wanted == "bfloat16" else "float32"
-    return "float16" if wanted == "auto" else wanted
-
-
 def estimate(file: ModelFile, about: Loader, dtype: str) -> int:
     """Bytes that a part will take in memory, from the headers of its files."""
     if file.layout == "single_file":
@@ -372,88 +309,3 @@ def bytes_of(value: object) -> int:
     modules = [value, *vars(value).values()] if not hasattr(value, "parameters") else [value]
     found = [m for m in modules if hasattr(m, "parameters") and hasattr(m, "buffers")]
     return sum(t.numel() * t.element_size() for m in found for t in (*m.parameters(), *m.buffers()))
-
-
-def default_limit(device: str) -> int:
-    """Most of a GPU's own memory, or half of what this process may use."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.get_device_properties(0).total_memory * GPU_SHARE)
-    return total_memory() // 2
-
-
-def total_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or the container's if that is less."""
-    import psutil
-
-    total = int(psutil.virtual_memory().total)
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            total = min(total, int(Path(limit).read_text("ascii")))
-    return total
-
-
-def memory_now() -> int:
-    """Bytes of memory that this process holds."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
-
-
-def memory_peak() -> int:
-    """The most bytes of memory that this process ever held."""
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def release(device: str) -> None:
-    """Give memory that nothing uses back to the system."""
-    gc.collect()
-    if device in ("cuda", "mps", "xpu"):
-        import torch
-
-        getattr(torch, device).empty_cache()
-    elif sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no malloc_trim and needs none
-            ctypes.CDLL(None).malloc_trim(0)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on any device."""
-    if isinstance(error, MemoryError):
-        return True
-    if type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch"):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and any(
-        sign in text
-        for sign in ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-    )
-
-
-def environment(device: str, dtype: str = "auto") -> dict[str, str | int]:
-    """What a receipt says about the machine: libraries, device, number format, threads."""
-    import torch
-
-    return {
-        "python": sys.version.split()[0],
-        "torch": version("torch"),
-        "diffusers": version("diffusers"),
-        "transformers": version("transformers"),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "dtype": dtype_on(device, dtype),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def epoch(device: str, dtype: str = "auto") -> str:
-    """What changes numbers besides the inputs: a part of the key of every call that uses torch."""
-    libraries = [f"{name} {'.'.join(version(name).split('.')[:2])}" for name in ("torch", "diffusers")]
-    return " ".join([*libraries, device, dtype_on(device, dtype)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from engine import artifacts, packs, policy
+from engine import artifacts, memory, models, packs, policy
 from engine.cache import Cache
 from engine.codecs import encode
 from engine.config import Settings
@@ -22,6 +21,7 @@ from engine.digest import digest
 from engine.errors import Problem, TesseraError
 from engine.events import JobState, Question, StepReport
 from engine.flights import Flights, explain
+from engine.machine import cores, environment, epoch, prepare, warm
 from engine.media import dimensions
 from engine.plan import Const, Plan
 from engine.planner import Planner, flows_in, packs_named
@@ -92,8 +92,7 @@ class Runner:
             disk_limit=settings.cache_limit,
             alone=True,  # a data folder has one owner, and that one worker
         )
-        cores = max(2, os.cpu_count() or 2)
-        slots = {"gpu": 1, "cpu": cores, "io": 32}
+        slots = {"gpu": 1, "cpu": max(2, cores()), "io": 32}
         self.flights = Flights(self.cache, classes=registry.classes, slots=slots)
         self.runs: dict[str, Run] = {}
         self._coming: set[str] = set()
@@ -138,13 +137,10 @@ class Runner:
     async def warm(self) -> None:
         """Import what a first picture needs, so that nobody waits for it."""
         await self._numerics()
-        from engine import memory
-
-        async with (
-            self._numbers
-        ):  # transformers breaks when two threads import it: a run waits, or goes first
+        # transformers breaks when two threads import it: a run waits, or goes first
+        async with self._numbers:
             if not self.runs and not self._coming:
-                await asyncio.to_thread(memory.warm)
+                await asyncio.to_thread(warm)
 
     def close(self) -> None:
         self.flights.close()
@@ -224,16 +220,13 @@ class Runner:
                 await asyncio.to_thread(self._bring_up_torch)
 
     def _bring_up_torch(self) -> None:
-        from engine import memory
-        from engine.models import Models
-
-        memory.prepare(self.settings.threads)
-        models = Models.of(self.settings)
-        residency = memory.Residency.of(self.settings, self.core.loaders, models)
+        prepare(self.settings.threads)
+        found = models.Models.of(self.settings)
+        residency = memory.Residency.of(self.settings, self.core.loaders, found)
         self.residency = residency
-        self.flights.numerics = memory.epoch(residency.device, residency.dtype)
+        self.flights.numerics = epoch(residency.device, residency.dtype)
         if residency.device != "cpu" and self.settings.cpu_fallback:
-            spare = memory.Residency(self.core.loaders, models, device="cpu", dtype="auto")
+            spare = memory.Residency(self.core.loaders, found, device="cpu", dtype="auto")
             self.flights.fall_back = lambda: memory.current.set(spare)
         self.flights.memory = residency
 
@@ -242,8 +235,6 @@ class Runner:
         output = None if work.fresh else self.settings.data / "output"
         artifacts.surround(self.store, output, origin_of(work, workflow, self.settings))
         if self.flights.memory is not None:
-            from engine import memory, models
-
             memory.current.set(self.residency)
             models.current.set(self.residency.models)
 
@@ -295,9 +286,7 @@ class Runner:
         if ending.effects and not ending.values:  # sorted, since branches may overtake each other
             found["outputs"]["effects"] = digest(sorted(digest(value) for value in ending.effects)).hex()
         if self.flights.memory is not None and on_device(plan):
-            from engine import memory
-
-            found["environment"] = memory.environment(self.residency.device, self.residency.dtype)
+            found["environment"] = environment(self.residency.device, self.residency.dtype)
             found["models"] = self.models_used(plan)
         return found
 

@@ -53,7 +53,6 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 
-
 class RunFailed(TesseraError):
     """The run failed."""
 

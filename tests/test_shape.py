@@ -23,7 +23,7 @@ BANDS = {
     "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs models library "
     "assets",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
-    "run": "events memory lanes flights frame run runner workers child requests dispatch verify service "
+    "run": "events machine memory lanes flights frame run runner workers child requests dispatch verify service "
     "owner doctor",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
@@ -46,7 +46,7 @@ MAY_NOT = {
 }
 HEAVY_WITHIN = re.compile(r"nodes/_lib/|models/starter/recipe/|tests/|custom_nodes/\w+/test_")
 """Where a heavy library may be imported with the module."""
-TORCH_WITHIN = re.compile(r"nodes/|custom_nodes/|engine/(memory|codecs)\w*\.py|models/|tests/")
+TORCH_WITHIN = re.compile(r"nodes/|custom_nodes/|engine/(machine|codecs)\w*\.py|models/|tests/")
 """Where torch may be imported inside a function."""
 
 LARGEST = 600

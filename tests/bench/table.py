@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from engine.machine import cores
+
 REPEATS = 5
 
 
@@ -48,9 +50,8 @@ class Report(Struct, frozen=True):
 
 def machine() -> dict[str, str | int | float]:
     """What the figures were measured on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
-        "cores": cores,
+        "cores": cores(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
         "processor": processor(),
         "python": platform.python_version(),

@@ -28,9 +28,7 @@ async def test_two_jobs_run_at_the_same_time(engine: Engine) -> None:
 
 
 async def test_the_gpu_does_one_thing_at_a_time(engine: Engine, diary: Diary) -> None:
-    document = workflow(
-        {"out": "a.out"}, l=step("range", count=12), a=step("alone", number=Wire("l.out"))
-    )
+    document = workflow({"out": "a.out"}, l=step("range", count=12), a=step("alone", number=Wire("l.out")))
     job = await run(engine, document)
     assert (job.outputs, diary.crowd) == ({"out": list(range(12))}, 1)
 

@@ -38,9 +38,7 @@ def test_lists_of_lists_are_refused() -> None:
 
 
 def test_a_step_that_is_mapped_keeps_its_single_values_single() -> None:
-    made = plan(
-        workflow({"out": "m.out"}, l=step("twins", value=1), m=step("plus", a=Wire("l.out"), b=5))
-    )
+    made = plan(workflow({"out": "m.out"}, l=step("twins", value=1), m=step("plus", a=Wire("l.out"), b=5)))
     assert planned(made, "m").maps == (0,)
 
 
@@ -99,9 +97,7 @@ def test_a_mixed_list_of_numbers_is_one_of_numbers() -> None:
 
 
 def test_an_empty_list_goes_with_any_other() -> None:
-    document = workflow(
-        {"out": "c.out"}, t=step("thing"), c=step("concatenate", a=[], b=Wire("t.out"))
-    )
+    document = workflow({"out": "c.out"}, t=step("thing"), c=step("concatenate", a=[], b=Wire("t.out")))
     assert words(plan(document).types["out"]) == "list of Thing"
     assert words(plan(workflow({"out": "r.out"}, r=step("reverse", items=[]))).types["out"]) == "list of JSON"
 

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from engine import memory, models
 from engine.errors import BadInput
+from engine.machine import prepare
 from engine.memory import Residency
 from engine.models import Models
 from engine.types import Conditioning, ControlNet, Guide, Image, Latent, Mask
@@ -60,7 +61,7 @@ class Tiny(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def here(folder: Path) -> Iterator[Tiny]:
-    memory.prepare()
+    prepare()
     found = Models([folder], hub=folder / "hub")
     tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
     loaded = load_model("tiny")

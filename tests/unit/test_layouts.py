@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
+from engine.machine import prepare
 from engine.memory import Residency
 from engine.models import Models, header
 from engine.types import Denoiser
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def here(folder: Path) -> Iterator[None]:
-    memory.prepare()
+    prepare()
     found = Models([folder], hub=folder / "hub")
     tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
     yield

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from engine import memory, models
 from engine.errors import MissingModel, Unsupported
+from engine.machine import prepare
 from engine.memory import Residency
 from engine.models import Models
 from nodes import load
@@ -79,7 +80,7 @@ def as_kohya(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(autouse=True)
 def model(folder: Path) -> Iterator[Loaded]:
-    memory.prepare()
+    prepare()
     found = Models([folder], hub=folder / "hub")
     tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
     yield load_model("tiny")

@@ -12,9 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine import memory
 from engine.errors import MissingModel, OutOfMemory
-from engine.memory import Residency, dtype_on, is_out_of_memory, loader
+from engine.memory import Residency, loader
 from engine.models import ModelFile, Models
 from engine.types import Model, Vae
 
@@ -206,36 +205,3 @@ def test_a_model_whose_content_differs_is_not_loaded(make: Make) -> None:
     residency = make()
     with pytest.raises(MissingModel, match="changed"), residency.hold(Vae("m0", "tiny", "0" * 64)):
         pass
-
-
-def test_a_cpu_never_computes_in_float16() -> None:
-    assert [dtype_on("cpu", kind) for kind in ("auto", "float16", "bfloat16")] == [
-        "float32",
-        "float32",
-        "bfloat16",
-    ]
-    assert [dtype_on("cuda", kind) for kind in ("auto", "float32")] == ["float16", "float32"]
-
-
-def test_every_kind_of_memory_running_out_is_recognised() -> None:
-    assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(OutOfMemory())
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
-    assert not is_out_of_memory(RuntimeError("shapes do not match"))
-    assert not is_out_of_memory(ValueError("out of memory"))
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
-
-
-def test_the_epoch_names_what_changes_numbers() -> None:
-    assert memory.epoch("cpu") == memory.epoch("cpu", "float32") == memory.epoch("cpu", "float16")
-    assert len({memory.epoch("cpu"), memory.epoch("cuda"), memory.epoch("cpu", "bfloat16")}) == 3
-    assert "torch 2." in memory.epoch("cpu")
-
-
-def test_the_environment_is_for_the_receipt() -> None:
-    found = memory.environment("cpu")
-    assert found["device"] == "cpu"
-    assert str(found["torch"]).startswith("2.")
-    assert 0 < memory.memory_now() <= memory.memory_peak() * 1.1
