@@ -173,15 +173,16 @@ def ui(widget: str, **hints: object) -> dict[str, object]:
     return {"x-widget": widget, **{f"x-{key}": value for key, value in hints.items()}}
 
 
+def slider(low: float, high: float, description: str = "", *, step: float = 0.01) -> Meta:
+    """Limits of a number that is chosen with a slider."""
+    shown = ui("slider", step=step)
+    return Meta(ge=low, le=high, description=description or None, extra_json_schema=shown)
+
+
 Steps = Annotated[int, Meta(ge=1, le=150, description="Denoising steps. More is slower and finer.")]
 Guidance = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=30,
-        description="How strictly to follow the prompt. 1 switches guidance off.",
-        extra_json_schema=ui("slider", step=0.1),
-    ),
+    slider(0, 30, "How strictly to follow the prompt. 1 switches guidance off.", step=0.1),
 ]
 MAX_SEED = 2**53 - 1
 """The largest whole number that a browser keeps exactly."""
@@ -190,14 +191,10 @@ Seed = Annotated[
 ]
 Strength = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="How much may change: 0 keeps the start, 1 ignores it.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "How much may change: 0 keeps the start, 1 ignores it."),
 ]
-Fraction = Annotated[float, Meta(ge=0, le=1, extra_json_schema=ui("slider", step=0.01))]
+Fraction = Annotated[float, slider(0, 1)]
+Degrees = Annotated[float, slider(-360, 360, "In degrees; more than 0 turns clockwise.", step=1)]
 Prompt = Annotated[
     str, Meta(max_length=20_000, description="What to draw, in words.", extra_json_schema=ui("text"))
 ]

@@ -10,28 +10,22 @@ from msgspec import Meta
 from engine import artifacts
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Artifact, Colour, Image, JsonMark, Mask, ui
-from nodes.image import Side
-from nodes.transform import Degrees, check_size
+from engine.types import Artifact, Colour, Degrees, Image, JsonMark, Mask, slider, ui
+from nodes.image import Side, check_size
 
 MOST_POINTS = 64
 
 Tone = Annotated[
     float,
-    Meta(ge=0, le=1, description="0 is black, 1 is white.", extra_json_schema=ui("slider", step=0.01)),
+    slider(0, 1, "0 is black, 1 is white."),
 ]
 Amount = Annotated[
     float,
-    Meta(ge=-1, le=1, description="0 changes nothing.", extra_json_schema=ui("slider", step=0.01)),
+    slider(-1, 1, "0 changes nothing."),
 ]
 Gamma = Annotated[
     float,
-    Meta(
-        ge=0.1,
-        le=10,
-        description="Over 1 brightens the midtones, under 1 darkens them.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
+    slider(0.1, 10, "Over 1 brightens the midtones, under 1 darkens them.", step=0.05),
 ]
 Channel = Annotated[
     Literal["all", "red", "green", "blue"], Meta(description="Which of the colours to change.")
@@ -46,12 +40,7 @@ Points = Annotated[
 ]
 Mix = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="0 leaves the picture as it is, 1 applies all of it.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "0 leaves the picture as it is, 1 applies all of it."),
 ]
 
 

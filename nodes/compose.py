@@ -9,12 +9,11 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.node import node
+from engine.pictures import LIMIT
 from engine.types import Colour, Fraction, Image, Mask, Value
-from nodes.image import BlendMode
+from nodes.image import BlendMode, check_size
 
 LONGEST = 65_536
-MOST_PIXELS = 178_956_970
-"""Of the largest picture put together: as many as can be opened from a file."""
 MOST_TILES = 10_000
 LARGEST_CLONE = 16_000_000
 """Pixels that are solved for at a time; each takes about 100 bytes meanwhile."""
@@ -191,7 +190,7 @@ def stitch(
     if not images:
         raise BadInput("images", got="no pictures", want="at least one", remedy="Wire some in.")
     given = laying.matched(images, direction) if match else images
-    check_size(*laying.row_size(given, direction, gap), "images")
+    check_size(*laying.row_size(given, direction, gap), "images", LONGEST, LIMIT)
     return laying.in_a_row(given, direction, gap, colours.rgba(colour), align)
 
 
@@ -247,6 +246,8 @@ def merge_tiles(tiles: list[Image], tiling: Tiling) -> Image:
         round((tiling.lefts[-1] + tiling.tile_width) * across),
         round((tiling.tops[-1] + tiling.tile_height) * down),
         "tiles",
+        LONGEST,
+        LIMIT,
     )
     return lib.merged(tiles, tiling)
 
@@ -279,14 +280,3 @@ def seamless_clone(
     given = planes.mask_for(patch, mask)
     whole = np.ones((patch.height, patch.width, 1), np.float32)
     return cloning.cloned(image, patch, whole if given is None else given, left, top, how)
-
-
-def check_size(width: int, height: int, place: str) -> None:
-    """Refuse what could not be opened again."""
-    if max(width, height) > LONGEST or width * height > MOST_PIXELS:
-        raise BadInput(
-            place,
-            got=f"a picture of {width} × {height}",
-            want=f"at most {LONGEST:,} pixels a side and {MOST_PIXELS // 10**6} megapixels",
-            remedy="Use smaller or fewer pictures.",
-        )

@@ -9,38 +9,23 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Conditioning, Fraction, Mask, ui
+from engine.types import Conditioning, Fraction, Mask, slider, ui
 
 Amount = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="0 is the first prompt, 1 the second.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "0 is the first prompt, 1 the second."),
 ]
 Factor = Annotated[
     float,
-    Meta(ge=-10, le=10, description="1 leaves it as it is.", extra_json_schema=ui("slider", step=0.05)),
+    slider(-10, 10, "1 leaves it as it is.", step=0.05),
 ]
 Weight = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=10,
-        description="How much it counts beside other prompts in the same place.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
+    slider(0, 10, "How much it counts beside other prompts in the same place.", step=0.05),
 ]
 Edge = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="A part of the picture's width or height: 0 is left or top, 1 right or bottom.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "A part of the picture's width or height: 0 is left or top, 1 right or bottom."),
 ]
 Side = Annotated[
     float,

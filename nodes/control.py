@@ -10,17 +10,12 @@ from engine.errors import BadInput
 from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import ControlNet, Fraction, Guide, Image, Model, ModelName, ui
+from engine.types import ControlNet, Fraction, Guide, Image, Model, ModelName, slider
 from nodes.load import Precision
 
 GuideStrength = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=2,
-        description="How much the guide counts: 1 as it was trained, 0 not at all.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
+    slider(0, 2, "How much the guide counts: 1 as it was trained, 0 not at all.", step=0.05),
 ]
 Threshold = Annotated[int, Meta(ge=0, le=1000, description="A step of brightness, 0 to 1000.")]
 

@@ -8,21 +8,16 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Colour, Fraction, Image, Mask, Seed, ui
-from nodes.transform import Anchor, Degrees
+from engine.types import Colour, Degrees, Fraction, Image, Mask, Seed, slider, ui
+from nodes.transform import Anchor
 
 Radius = Annotated[
     float,
-    Meta(ge=0, le=100, description="In pixels; 0 changes nothing.", extra_json_schema=ui("slider", step=0.5)),
+    slider(0, 100, "In pixels; 0 changes nothing.", step=0.5),
 ]
 Share = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="0 changes nothing, 1 is all of it.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "0 changes nothing, 1 is all of it."),
 ]
 Words = Annotated[
     str,
@@ -90,25 +85,15 @@ def sharpen(
     image: Image,
     radius: Annotated[
         float,
-        Meta(
-            ge=0.1,
-            le=50,
-            description="Size of the detail, in pixels.",
-            extra_json_schema=ui("slider", step=0.1),
-        ),
+        slider(0.1, 50, "Size of the detail, in pixels.", step=0.1),
     ] = 1.0,
     amount: Annotated[
         float,
-        Meta(ge=0, le=5, description="1 doubles the detail.", extra_json_schema=ui("slider", step=0.05)),
+        slider(0, 5, "1 doubles the detail.", step=0.05),
     ] = 0.8,
     threshold: Annotated[
         float,
-        Meta(
-            ge=0,
-            le=1,
-            description="Steps smaller than this stay: about 0.02 spares noise and skin.",
-            extra_json_schema=ui("slider", step=0.005),
-        ),
+        slider(0, 1, "Steps smaller than this stay: about 0.02 spares noise and skin.", step=0.005),
     ] = 0.0,
     mask: Mask | None = None,
 ) -> Image:
@@ -153,12 +138,7 @@ def add_noise(
     how: Literal["film", "gaussian", "uniform"] = "film",
     size: Annotated[
         float,
-        Meta(
-            ge=1,
-            le=32,
-            description="How large a grain is, in pixels.",
-            extra_json_schema=ui("slider", step=0.5),
-        ),
+        slider(1, 32, "How large a grain is, in pixels.", step=0.5),
     ] = 1.0,
     coloured: bool = False,
     seed: Seed = 0,

@@ -10,11 +10,12 @@ from engine.errors import BadInput
 from engine.node import conversion, node
 from engine.types import Fraction, Image, Mask
 
-SHEET_LIMIT = 100_000_000
-"""Pixels of the largest sheet."""
+LONGEST = 16_384
+MOST_PIXELS = 100_000_000
+"""Of the largest picture that is made from smaller ones, or from none."""
 
-Side = Annotated[int, Meta(ge=1, le=16_384, description="A width or height, in pixels.")]
-Offset = Annotated[int, Meta(ge=0, le=16_384, description="Pixels from the edge.")]
+Side = Annotated[int, Meta(ge=1, le=LONGEST, description="A width or height, in pixels.")]
+Offset = Annotated[int, Meta(ge=0, le=LONGEST, description="Pixels from the edge.")]
 Columns = Annotated[
     int, Meta(ge=0, le=1000, description="Pictures in a row; 0 makes the sheet about square.")
 ]
@@ -145,11 +146,11 @@ def contact_sheet(images: list[Image], columns: Columns = 0, captions: list[str]
         )
     across = min(columns or round(len(images) ** 0.5 + 0.49), len(images))
     cells = len(images) * max(i.width for i in images) * max(i.height for i in images)
-    if cells > SHEET_LIMIT:
+    if cells > MOST_PIXELS:
         raise BadInput(
             "images",
             got=f"{cells / 1e6:.0f} megapixels",
-            want=f"at most {SHEET_LIMIT // 10**6}",
+            want=f"at most {MOST_PIXELS // 10**6}",
             remedy="Resize the pictures first.",
         )
     return pictures.sheet(images, across, captions or [])
@@ -165,4 +166,15 @@ def check_side(side: int) -> None:
     if side > 16_384:
         raise BadInput(
             "width", got=f"{side} pixels for the longer side", want="at most 16384", remedy="Use less."
+        )
+
+
+def check_size(width: int, height: int, place: str, longest: int = LONGEST, most: int = MOST_PIXELS) -> None:
+    """Refuse to make what would be larger than any picture should be."""
+    if max(width, height) > longest or width * height > most:
+        raise BadInput(
+            place,
+            got=f"a picture of {width} × {height}",
+            want=f"at most {longest:,} pixels a side and {most // 10**6} megapixels",
+            remedy="Use less, or a smaller picture.",
         )

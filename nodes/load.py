@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae, ui
+from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae, slider
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -87,12 +86,7 @@ class Dressed(NamedTuple):
 
 LoraWeight = Annotated[
     float,
-    Meta(
-        ge=-4,
-        le=4,
-        description="How much it changes: 1 as it was trained, 0 nothing, below 0 the opposite.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
+    slider(-4, 4, "How much it changes: 1 as it was trained, 0 nothing, below 0 the opposite.", step=0.05),
 ]
 
 

@@ -8,11 +8,10 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Colour, Fraction, Image, Json, Mask, ui
+from engine.pictures import LIMIT
+from engine.types import Colour, Degrees, Fraction, Image, Json, Mask, slider
 from nodes.image import Filter, Offset, Side
 
-MOST_PIXELS = 178_956_970
-"""Of the largest mask that is drawn: as large as the largest picture."""
 MOST_POINTS = 2000
 
 Canvas = Annotated[
@@ -33,15 +32,9 @@ Unit = Annotated[
     Literal["fraction", "pixels"],
     Meta(description="What places are given in: fractions of the sides (0.5 is the middle), or pixels."),
 ]
-Angle = Annotated[
-    float,
-    Meta(ge=-360, le=360, description="In degrees, clockwise.", extra_json_schema=ui("slider", step=1)),
-]
-Share = Annotated[
-    float, Meta(ge=-2, le=3, description="As a fraction.", extra_json_schema=ui("slider", step=0.01))
-]
+Share = Annotated[float, slider(-2, 3, "As a fraction.")]
 Radius = Annotated[int, Meta(ge=0, le=512, description="In pixels.")]
-Area = Annotated[int, Meta(ge=0, le=MOST_PIXELS, description="In pixels; 0 is no limit.")]
+Area = Annotated[int, Meta(ge=0, le=LIMIT, description="In pixels; 0 is no limit.")]
 
 
 class Bounds(NamedTuple):
@@ -73,7 +66,7 @@ def shape_mask(
     right: Edge = 0.75,
     bottom: Edge = 0.75,
     unit: Unit = "fraction",
-    angle: Angle = 0.0,
+    angle: Degrees = 0.0,
     image: Canvas | None = None,
     width: Wide = 512,
     height: High = 512,
@@ -120,7 +113,7 @@ def polygon_mask(
 
 @node(category="masks")
 def linear_gradient_mask(
-    angle: Angle = 0.0,
+    angle: Degrees = 0.0,
     start: Share = 0.0,
     end: Share = 1.0,
     image: Canvas | None = None,
@@ -145,7 +138,7 @@ def radial_gradient_mask(
     x: Share = 0.5,
     y: Share = 0.5,
     inner: Fraction = 0.0,
-    outer: Annotated[float, Meta(ge=0, le=4, extra_json_schema=ui("slider", step=0.01))] = 0.5,
+    outer: Annotated[float, slider(0, 4)] = 0.5,
     image: Canvas | None = None,
     width: Wide = 512,
     height: High = 512,
@@ -198,12 +191,7 @@ def colour_to_mask(
     colour: Colour,
     tolerance: Annotated[
         float,
-        Meta(
-            ge=0,
-            le=200,
-            description="How far a colour may differ: 2 is just visible, 100 is black from white.",
-            extra_json_schema=ui("slider", step=1),
-        ),
+        slider(0, 200, "How far a colour may differ: 2 is just visible, 100 is black from white.", step=1),
     ] = 20.0,
     softness: Annotated[
         float, Meta(ge=0, le=200, description="Over how many further steps it fades to 0.")
@@ -397,8 +385,8 @@ def canvas(image: Image | None, width: int, height: int) -> tuple[int, int]:
     """The size of a mask that is drawn."""
     if image is not None:
         width, height = image.width, image.height
-    if width * height > MOST_PIXELS:
-        want = f"at most {MOST_PIXELS // 10**6} megapixels"
+    if width * height > LIMIT:
+        want = f"at most {LIMIT // 10**6} megapixels"
         raise BadInput("width", got=f"{width} × {height}", want=want, remedy="Use less.")
     return width, height
 

@@ -8,21 +8,9 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Colour, Image, Mask, ui
-from nodes.image import Filter, Side, Size
+from engine.types import Colour, Degrees, Image, Mask, ui
+from nodes.image import LONGEST, Filter, Side, Size, check_size
 
-LONGEST = 16_384
-MOST_PIXELS = 100_000_000
-
-Degrees = Annotated[
-    float,
-    Meta(
-        ge=-360,
-        le=360,
-        description="In degrees; more than 0 turns clockwise.",
-        extra_json_schema=ui("slider", step=1),
-    ),
-]
 Aspect = Annotated[
     Literal[
         "1:1", "5:4", "4:3", "3:2", "16:10", "16:9", "1.85:1", "2:1", "21:9", "2.39:1",
@@ -352,14 +340,3 @@ def to_size(
     size = to_multiple(width, multiple), to_multiple(height, multiple)
     check_size(*size, place)
     return geometry.scaled(image, *size, filter)
-
-
-def check_size(width: int, height: int, place: str) -> None:
-    """Refuse what would be larger than any picture should be."""
-    if max(width, height) > LONGEST or width * height > MOST_PIXELS:
-        raise BadInput(
-            place,
-            got=f"a picture of {width} × {height}",
-            want=f"at most {LONGEST} pixels a side and {MOST_PIXELS // 10**6} megapixels",
-            remedy="Use less, or a smaller picture.",
-        )

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
-
 from engine.node import node
-from engine.types import Image, Strength, ui
+from engine.types import Image, Strength, slider
 
 Reach = Annotated[
     float,
-    Meta(
-        ge=0,
-        le=1,
-        description="How far the light stays full: 0 in the centre alone, 1 up to the corners.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
+    slider(0, 1, "How far the light stays full: 0 in the centre alone, 1 up to the corners."),
 ]
 
 
