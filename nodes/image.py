@@ -50,7 +50,7 @@ def picture_size(image: Image) -> Size:
     return Size(image.width, image.height)
 
 
-@node(category="image")
+@node(category="image", version=2)
 def resize(
     image: Image,
     width: Side | None = None,
@@ -62,23 +62,24 @@ def resize(
 
     With one side given, the other follows. With both, "stretch" makes exactly that size, "inside" keeps the
     proportions and stays within it, and "cover" keeps the proportions, fills it and cuts off what is over.
+    What is transparent does not bleed into what is not.
     """
-    from nodes._lib import pictures
+    from nodes._lib import geometry, pictures
 
     if width is None and height is None:
         raise BadInput("width", got="nothing", want="a width, a height or both")
     across = (width or 0) / image.width
     down = (height or 0) / image.height
     if width is not None and height is not None and fit == "stretch":
-        return pictures.resized(image, width, height, filter)
+        return geometry.scaled(image, width, height, filter)
     scale = min(across, down) if across and down and fit == "inside" else max(across, down)
     scaled = [max(1, round(side * scale)) for side in (image.width, image.height)]
     if width is None or height is None or fit == "inside":
         check_side(max(scaled))
-        return pictures.resized(image, scaled[0], scaled[1], filter)
+        return geometry.scaled(image, scaled[0], scaled[1], filter)
     wide, high = max(scaled[0], width), max(scaled[1], height)
     check_side(max(wide, high))
-    whole = pictures.resized(image, wide, high, filter)
+    whole = geometry.scaled(image, wide, high, filter)
     return pictures.cut(whole, (wide - width) // 2, (high - height) // 2, width, height)
 
 

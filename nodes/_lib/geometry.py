@@ -17,6 +17,13 @@ from nodes._lib.planes import Floats
 if TYPE_CHECKING:
     from engine.types import Array
 
+FILTERS = {
+    "lanczos": pil.Resampling.LANCZOS,
+    "bicubic": pil.Resampling.BICUBIC,
+    "bilinear": pil.Resampling.BILINEAR,
+    "area": pil.Resampling.BOX,
+    "nearest": pil.Resampling.NEAREST,
+}
 PLACES = {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}
 
 
@@ -31,12 +38,20 @@ def scaled(image: Image, width: int, height: int, filter: str) -> Image:
     """Scaled with the colours weighted by alpha; the same size is the same picture."""
     if (width, height) == (image.width, image.height):
         return image
+    dtype = image.pixels.dtype
     if image.pixels.shape[2] != 4:
-        return pictures.resized(image, width, height, filter)
-    weighted = planes.premultiplied(planes.floats(image))
-    channels = [pil.fromarray(weighted[..., c]) for c in range(4)]  # unclipped: sharp filters swing beyond 1
-    found = [np.asarray(c.resize((width, height), pictures.FILTERS[filter])) for c in channels]
-    return Image(planes.stored(planes.straight(np.stack(found, 2)), image.pixels.dtype))
+        exact = dtype == np.uint8
+        planar = image.pixels if exact else image.pixels.astype(np.float32)
+        found = resampled(planar, width, height, filter)
+        return Image(found if exact else planes.stored(found, dtype))
+    weighted = planes.premultiplied(planes.floats(image))  # unclipped below: sharp filters swing beyond 1
+    return Image(planes.stored(planes.straight(resampled(weighted, width, height, filter)), dtype))
+
+
+def resampled(pixels: Array, width: int, height: int, filter: str) -> Any:
+    """Channel by channel, in 8 bits or in float."""
+    channels = [pil.fromarray(np.ascontiguousarray(pixels[..., c])) for c in range(pixels.shape[2])]
+    return np.stack([np.asarray(c.resize((width, height), FILTERS[filter])) for c in channels], 2)
 
 
 def flipped(image: Image, across: bool) -> Image:

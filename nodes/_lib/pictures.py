@@ -1,4 +1,4 @@
-"""Pixels in the shape that is wanted: channels, number format, size; and sheets of several pictures."""
+"""Pixels in the shape that is wanted: channels, number format; and sheets of several pictures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ from engine.types import Image
 if TYPE_CHECKING:
     from engine.types import Array
 
-FILTERS = {
-    "lanczos": pil.Resampling.LANCZOS,
-    "bicubic": pil.Resampling.BICUBIC,
-    "bilinear": pil.Resampling.BILINEAR,
-    "area": pil.Resampling.BOX,
-    "nearest": pil.Resampling.NEAREST,
-}
 GAP = 4
 """Pixels between the pictures of a sheet."""
 LINE = 16
@@ -56,18 +49,6 @@ def with_channels(pixels: Array, channels: int) -> Array:
     colour = with_channels(pixels, 3)
     opaque = np.full((*pixels.shape[:2], 1), 255 if pixels.dtype == np.uint8 else 1, pixels.dtype)
     return np.concatenate([colour, opaque], 2)
-
-
-def resized(image: Image, width: int, height: int, filter: str) -> Image:
-    """Scaled channel by channel in float, or in 8 bits if that is what the picture has."""
-    exact = image.pixels.dtype == np.uint8
-    channels = [image.pixels[..., c] for c in range(image.pixels.shape[2])]
-    if exact:
-        scaled = [np.asarray(pil.fromarray(c).resize((width, height), FILTERS[filter])) for c in channels]
-        return Image(np.stack(scaled, 2))
-    planes = [pil.fromarray(c.astype(np.float32), mode=None) for c in channels]
-    scaled = [np.asarray(p.resize((width, height), FILTERS[filter])) for p in planes]
-    return Image(np.clip(np.stack(scaled, 2), 0, 1).astype(np.float32))
 
 
 def cut(image: Image, left: int, top: int, width: int, height: int) -> Image:

@@ -12,7 +12,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from engine.context import Context
 from engine.errors import BadInput
 from engine.types import Conditioning, Guide, Latent
-from nodes._lib import pictures
+from nodes._lib import geometry, pictures
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.previews import rough
@@ -152,7 +152,7 @@ def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
     height, width = (side * start.factor for side in start.samples.shape[-2:])
     picture = pictures.rgb(guide.image)
     if (picture.width, picture.height) != (width, height):
-        picture = pictures.resized(picture, width, height, "lanczos")
+        picture = geometry.scaled(picture, width, height, "lanczos")
     pixels = tensor(pictures.floats(picture)).permute(2, 0, 1)[None].to(net.device, net.dtype)
     return Guiding(net, pixels, guide.strength, guide.start, guide.end)
 

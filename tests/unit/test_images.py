@@ -45,6 +45,17 @@ def test_resizing_keeps_the_number_format() -> None:
     assert resize(picture(), 24).pixels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("filter", ["lanczos", "bicubic", "bilinear", "area"])
+def test_what_is_transparent_leaves_no_dark_fringe(filter: Any, dtype: Any) -> None:
+    pixels = np.zeros((16, 16, 4), dtype)
+    pixels[4:12, 4:12] = np.array((1, 0.8, 0.2, 1)) * (255 if dtype == np.uint8 else 1)
+    found = resize(Image(pixels), 5, 5, filter=filter).pixels / pixels.max()
+    edge = (found[..., 3] > 0.1) & (found[..., 3] < 0.9)
+    assert edge.any()
+    assert np.abs(found[edge, :3] - (1, 0.8, 0.2)).max() < 0.02
+
+
 def test_one_side_gives_the_other() -> None:
     assert picture_size(resize(picture(12, 8), width=24)) == (24, 16)
     assert picture_size(resize(picture(12, 8), height=4)) == (6, 4)
