@@ -105,13 +105,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on any device."""
     if isinstance(error, MemoryError):
         return True
-    if type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch"):
+    library = type(error).__module__.partition(".")[0]
+    if type(error).__name__ == "OutOfMemoryError" and library == "torch":
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and any(
-        sign in text
-        for sign in ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-    )
+    if isinstance(error, RuntimeError) or library in ("cv2", "onnxruntime"):
+        return any(sign in text for sign in OUT_OF_MEMORY)
+    return False
+
+
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "ALLOC_FAILED",
+    "Failed to allocate",  # onnxruntime and OpenCV
+    "bad allocation",
+    "bad_alloc",
+)
+"""What libraries say when memory has run out."""
 
 
 def environment(device: str, dtype: str = "auto") -> dict[str, str | int]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.config import Settings
 from engine.errors import MissingModel, OutOfMemory, Unsupported
 from engine.machine import default_limit, device, dtype_on, prepare, release
-from engine.models import Kind, ModelFile, Models, header, models, weights_of
+from engine.models import SAFE, Kind, ModelFile, Models, header, models, weights_of
 from engine.types import Model
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
@@ -206,11 +206,12 @@ class Residency:
     def _load(self, entry: Entry, dtype: str) -> None:
         about, load = self._loader(entry.ref)
         file = self.models.locate(entry.ref.name, entry.ref.sha256, *about.kinds)
-        self._reserve(entry, estimate(file, about, dtype))
+        expected = estimate(file, about, dtype)
+        self._reserve(entry, expected)
         started = time.perf_counter()
         entry.value = load(file, entry.ref, self.device, dtype)
         entry.seconds = time.perf_counter() - started
-        self._reserve(entry, bytes_of(entry.value))
+        self._reserve(entry, bytes_of(entry.value) or expected)
         with self._changed:
             self._value(entry)
             entry.ready = True
@@ -287,6 +288,8 @@ def default_residency() -> Residency:
 
 def estimate(file: ModelFile, about: Loader, dtype: str) -> int:
     """Bytes that a part will take in memory, from the headers of its files."""
+    if file.layout == "single_file" and file.path.suffix.lower() != SAFE:
+        return file.bytes
     if file.layout == "single_file":
         found = [header(file.path)]
     else:
@@ -305,7 +308,7 @@ WIDTH = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 
 
 def bytes_of(value: object) -> int:
-    """Bytes of all weights in a module, or in a value that has modules as fields."""
+    """Bytes of all weights in a module, or in a value that has modules as fields; 0 if it has none."""
     modules = [value, *vars(value).values()] if not hasattr(value, "parameters") else [value]
     found = [m for m in modules if hasattr(m, "parameters") and hasattr(m, "buffers")]
     return sum(t.numel() * t.element_size() for m in found for t in (*m.parameters(), *m.buffers()))

@@ -20,7 +20,10 @@ from msgspec import Struct
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
 
-Kind = Literal["model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "embedding"]
+Kind = Literal[
+    "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
+    "segmenter", "embedding",
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Layout = Literal["diffusers", "single_file"]
 
@@ -32,11 +35,24 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
     "vae": ("vae", "VAE"),
     "upscale": ("upscale", "upscale_models", "ESRGAN", "RealESRGAN"),
     "face": ("faces", "facerestore_models", "GFPGAN"),
+    "detector": ("detectors", "facedetection"),
+    "background": ("background", "rembg", "BiRefNet"),
+    "segmenter": ("segmenters", "clipseg"),
     "embedding": ("embeddings",),
 }
 """Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
 
 SAFE = ".safetensors"
+ONNX = ".onnx"
+ENDINGS: dict[Kind, tuple[str, ...]] = {"detector": (ONNX, SAFE), "background": (ONNX,)}
+"""Of the single files of a kind; safetensors where nothing is said."""
+ALONE: dict[str, Kind] = {
+    "upscaler.safetensors": "upscale",
+    "face-restorer.safetensors": "face",
+    "face-finder.onnx": "detector",
+    "background.onnx": "background",
+}
+"""Files of the starter family that are a whole model."""
 UNSAFE = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 COUNTED = (SAFE, ".json", ".txt")
 """Files of a diffusers folder that make its content; pictures and readmes do not."""
@@ -125,7 +141,7 @@ class Models:
         check_name(name)
         if name.lower().endswith(UNSAFE):
             raise unsafe(name)
-        wanted = name.removesuffix(SAFE)
+        wanted = stem(name, kind)
         refused = ""
         for file in self._every(kind):
             if file.name == wanted:
@@ -187,9 +203,13 @@ class Models:
         """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
+                name = "starter" if path.name == "base" else f"starter-{path.name}"
                 if kind_of(path) == kind and self._inside(path):
-                    name = "starter" if path.name == "base" else f"starter-{path.name}"
                     yield ModelFile(name, kind, path, "diffusers", size_of(path), "comes with Tessera")
+                for file in (path / alone for alone, what in ALONE.items() if what == kind):
+                    if file.is_file() and self._inside(file):
+                        size = file.stat().st_size
+                        yield ModelFile(name, kind, file, "single_file", size, "comes with Tessera")
 
     def _scan(self, top: Path, kind: Kind, source: str) -> Iterator[ModelFile]:
         for path in walk(top):
@@ -197,9 +217,9 @@ class Models:
             if path.is_dir():
                 if self._inside(path):
                     yield ModelFile(name, kind, path, "diffusers", size_of(path), f"{source}/{top.name}")
-            elif path.suffix.lower() == SAFE and self._inside(path):
+            elif path.suffix.lower() in ENDINGS.get(kind, (SAFE,)) and self._inside(path):
                 size = path.stat().st_size
-                yield ModelFile(name[: -len(SAFE)], kind, path, "single_file", size, f"{source}/{top.name}")
+                yield ModelFile(stem(name, kind), kind, path, "single_file", size, f"{source}/{top.name}")
 
     def _inside(self, path: Path) -> bool:
         """Whether the content lies in a configured folder; a link out of all of them is not followed."""
@@ -252,7 +272,8 @@ class Models:
                 f"its page, huggingface.co/{name}.{have}"
             )
         else:
-            remedy = f"Put {name.removesuffix(SAFE)}{SAFE} into models/{FOLDERS[kind][0]}.{have}"
+            ending = ENDINGS.get(kind, (SAFE,))[0]
+            remedy = f"Put {stem(name, kind)}{ending} into models/{FOLDERS[kind][0]}.{have}"
         return MissingModel(f"There is no {kind} named {name!r} on this machine.", remedy=remedy)
 
 
@@ -326,6 +347,12 @@ def check_name(name: str) -> None:
         raise BadInput(
             "model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names."
         )
+
+
+def stem(name: str, kind: Kind) -> str:
+    """The name without the ending of a file."""
+    found = next((e for e in ENDINGS.get(kind, (SAFE,)) if name.lower().endswith(e)), "")
+    return name[: len(name) - len(found)]
 
 
 def unsafe(name: str) -> UnsafeModel:

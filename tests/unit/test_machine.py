@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx
 
 from engine.errors import OutOfMemory
 from engine.machine import dtype_on, environment, epoch, is_out_of_memory
@@ -27,6 +30,12 @@ def test_every_kind_of_memory_running_out_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
+    with pytest.raises(cv2.error) as refused:
+        cv2.resize(np.zeros((2, 2), np.uint8), (2_000_000, 2_000_000))
+    assert is_out_of_memory(refused.value)
+    failed = onnx.RuntimeException("Failed to allocate memory for requested buffer of size 9")
+    assert is_out_of_memory(failed)
+    assert not is_out_of_memory(onnx.RuntimeException("Non-zero status code"))
 
 
 def test_the_epoch_names_what_changes_numbers() -> None:

@@ -81,12 +81,37 @@ def test_the_shipped_starter_is_there() -> None:
         ("models/controlnet/a.safetensors", "controlnet"),
         ("models/embeddings/a.safetensors", "embedding"),
         ("models/faces/a.safetensors", "face"),
+        ("models/facedetection/a.safetensors", "detector"),
+        ("models/detectors/a.onnx", "detector"),
+        ("models/background/a.onnx", "background"),
     ],
 )
 def test_folders_of_other_programs_are_understood(tmp_path: Path, place: str, kind: str) -> None:
     put(tmp_path / place)
     found = Models([tmp_path / "models"], hub=tmp_path / "hub").list()
     assert [file.kind for file in found] == [kind]
+
+
+def test_onnx_files_are_models_only_where_they_are_asked_for(top: Path, models: Models) -> None:
+    put(top / "background" / "u2net.onnx")
+    assert models.find("u2net", "background") == models.find("u2net.onnx", "background")
+    put(top / "checkpoints" / "other.onnx")
+    put(top / "background" / "other.safetensors")
+    assert [file.name for file in models.list()] == ["u2net"]
+    with pytest.raises(MissingModel, match=r"Put other\.onnx into models/background"):
+        models.find("other", "background")
+
+
+def test_a_starter_model_of_one_file_goes_by_its_folder(top: Path, models: Models) -> None:
+    file = put(top / "starter" / "faces" / "face-finder.onnx")
+    put(top / "starter" / "upscaler" / "upscaler.safetensors")
+    put(top / "starter" / "other" / "notes.safetensors")
+    found = models.find("starter-faces", "detector")
+    assert (found.path, found.layout) == (file, "single_file")
+    assert [(file.name, file.kind) for file in models.list()] == [
+        ("starter-upscaler", "upscale"),
+        ("starter-faces", "detector"),
+    ]
 
 
 def test_the_first_folder_that_has_a_name_wins(tmp_path: Path) -> None:
