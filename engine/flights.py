@@ -9,7 +9,6 @@ import itertools
 import re
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -18,16 +17,14 @@ from msgspec import Struct
 
 from engine.artifacts import effect
 from engine.cache import Cache, Cached, mentions
-from engine.codecs import freeze
+from engine.calls import Call, arguments, explain, perform, perform_async, settle
 from engine.context import Context
 from engine.digest import call_key, digest
-from engine.errors import Cancelled, NodeFailed, OutOfMemory, Parked, Problem, TesseraError, shown
+from engine.errors import Cancelled, OutOfMemory, Parked, Problem, shown
 from engine.events import CacheUse, StepState
 from engine.lanes import Lanes, Ticket
 from engine.machine import is_out_of_memory
-from engine.node import Declared
 from engine.plan import Shape
-from engine.ports import Class, Either, ListOf, Menu, Nothing, PortType, Scalar, words
 from engine.types import Image, Value
 
 THRIFT = 2
@@ -71,20 +68,6 @@ class Caller(Protocol):
     def on_progress(self, path: str, fraction: float) -> None: ...
 
     def on_preview(self, path: str, image: Image) -> None: ...
-
-
-class Call(Struct):
-    """A node with concrete inputs."""
-
-    shape: Shape
-    declared: Declared
-    path: str
-    values: list[Any]
-    digests: list[bytes]
-    key: bytes | None = None
-    """None for what is never cached."""
-    place: str = ""
-    """Of an effect: its step and turn, the same when a resumed job runs it again."""
 
 
 class Flight:
@@ -165,7 +148,7 @@ class Flights:
             return known, "disk", 0.0, ""
         began = time.perf_counter()
         try:
-            result = self.settle(call, perform(call, self.arguments(call, Context())))
+            result = settle(call, perform(call, arguments(call, Context())), self.classes)
         except Exception as error:
             return Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began, ""
         seconds = time.perf_counter() - began
@@ -331,15 +314,16 @@ class Flights:
             cancelled=flight.cancelled.is_set,
             thrift=rung.thrift,
         )
-        arguments = self.arguments(call, context)
+        given = arguments(call, context)
         loop = asyncio.get_running_loop()
         if call.shape.is_async:
-            return self.settle(call, await loop.create_task(perform_async(call, arguments), context=ambient))
-        work = functools.partial(ambient.run, self.in_thread, call, arguments)
+            value = await loop.create_task(perform_async(call, given), context=ambient)
+            return settle(call, value, self.classes)
+        work = functools.partial(ambient.run, self.in_thread, call, given)
         return await asyncio.shield(loop.run_in_executor(self._pools[flight.ticket.lane], work))
 
-    def in_thread(self, call: Call, arguments: dict[str, Any]) -> Cached:
-        return self.settle(call, perform(call, arguments))
+    def in_thread(self, call: Call, given: dict[str, Any]) -> Cached:
+        return settle(call, perform(call, given), self.classes)
 
     def too_little(self, last: BaseException | None) -> OutOfMemory:
         if isinstance(last, OutOfMemory) and last.needed:
@@ -355,37 +339,6 @@ class Flights:
         said = f": {shown(str(last), 200)}" if str(last) else ""
         text = f"Not enough memory{said} ({need}{free:,} bytes free)."
         return OutOfMemory(text, needed=needed, free=free)
-
-    # -- values
-
-    def arguments(self, call: Call, context: Context) -> dict[str, Any]:
-        arguments = dict(zip(call.shape.names, call.values, strict=True))
-        for name, value in arguments.items():
-            if type(value) is list or type(value) is dict:
-                arguments[name] = own(value)
-        if call.declared.context:
-            arguments[call.declared.context] = context
-        return arguments
-
-    def settle(self, call: Call, value: Any) -> Cached:
-        """What the function returned, checked against its types, read-only, with digests."""
-        shape = call.shape
-        fields = (value,) if shape.single else () if value is None else tuple(value)
-        ports = shape.spec.outputs
-        if len(fields) != len(ports):
-            raise NodeFailed(f"{shape.spec.id} returned {len(fields)} values for {len(ports)} outputs.")
-        settled = []
-        for port, field in zip(ports, fields, strict=True):
-            if type(field) is float and type(port.type) is Scalar and port.type.name == "float":
-                settled.append(field)
-                continue
-            fits, field = conform(field, port.type, self.classes)
-            if not fits:
-                got = f"{shape.spec.id} returned {shown(field)} for {port.name}"
-                remedy = "This is an error in the node; tell its author."
-                raise NodeFailed(f"{got}, which is declared as {words(port.type)}.", remedy=remedy)
-            settled.append(freeze(field))
-        return Cached(tuple(settled), tuple([digest(v) for v in settled]))
 
     def keep(self, call: Call, result: Cached, seconds: float) -> str:
         """Put a result into the cache; why it had to be computed."""
@@ -428,74 +381,6 @@ def ladder(shape: Shape, can_fall_back: bool) -> list[Rung]:
     return rungs
 
 
-def conform(value: Any, kind: PortType, classes: Mapping[str, type[Value]]) -> tuple[bool, Any]:
-    """Whether a returned value is of the declared type, and the value in exactly that type."""
-    match kind:
-        case Scalar(name="float"):
-            if type(value) is int:
-                return True, float(value)
-            return isinstance(value, float), float(value) if isinstance(value, float) else value
-        case Scalar(name="int"):
-            return type(value) is int and -(2**63) <= value < 2**63, value
-        case Scalar(name="str"):
-            return isinstance(value, str), value
-        case Scalar(name="bool"):
-            return type(value) is bool, value
-        case Menu(options=options):
-            return any(type(o) is type(value) and o == value for o in options), value
-        case Class():
-            known = classes.get(kind.name)
-            return known is not None and isinstance(value, known), value
-        case Nothing():
-            return value is None, value
-        case ListOf(item=item):
-            if not isinstance(value, (list, tuple)):
-                return False, value
-            pairs = [conform(v, item, classes) for v in value]
-            return all(fits for fits, _ in pairs), [v for _, v in pairs]
-        case Either(options=options):
-            exact = sorted(
-                options, key=lambda o: o == Scalar("float")
-            )  # an int stays one where ints are allowed
-            found = (c for option in exact if (c := conform(value, option, classes))[0])
-            return next(found, (False, value))
-        case _:
-            return True, value
-
-
-def perform(call: Call, arguments: dict[str, Any]) -> Any:
-    """Call the function; what would end more than the call becomes an ordinary failure of it."""
-    try:
-        return call.declared.run(**arguments)
-    except UNRULY as error:
-        raise unruly(call, error) from error
-
-
-async def perform_async(call: Call, arguments: dict[str, Any]) -> Any:
-    """The same for a function that is awaited."""
-    try:
-        return await call.declared.run(**arguments)
-    except UNRULY as error:
-        raise unruly(call, error) from error
-
-
-def unruly(call: Call, error: BaseException) -> NodeFailed:
-    return NodeFailed(f"{call.shape.spec.id} raised {type(error).__name__} {error}".rstrip() + ".")
-
-
-UNRULY = (SystemExit, KeyboardInterrupt, StopIteration)
-"""Errors that end a process, or that a future cannot hold."""
-
-
-def own(value: Any) -> Any:
-    """A list or object of the node's own, so that it cannot change what the cache holds."""
-    if type(value) is list:
-        return [own(item) for item in value]
-    if type(value) is dict:
-        return {key: own(item) for key, item in value.items()}
-    return value
-
-
 def asked_for(text: str) -> int:
     """Bytes that an error of an allocator says were asked for; 0 if it does not say."""
     found = ASKED.search(text)
@@ -506,24 +391,3 @@ def asked_for(text: str) -> int:
 
 
 ASKED = re.compile(r"allocate ([\d,]+(?:\.\d+)?) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
-
-
-def explain(error: BaseException, path: str) -> Problem:
-    """An error of a node as a problem with its step: where in its code, never where on this machine."""
-    if isinstance(error, TesseraError):
-        first = error.problems[0]
-        return Problem(first.code, path, first.input, first.got, first.want, first.remedy or error.remedy)
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if "/engine/" not in f.filename.replace("\\", "/")
-    ]
-    where = f" (line {frames[-1].lineno} of {frames[-1].name})" if frames else ""
-    text = without_paths(f"{type(error).__name__}: {shown(str(error), 300)}")
-    return Problem("node_failed", path, got=text + where, remedy="Look at the values that reach this step.")
-
-
-def without_paths(text: str) -> str:
-    """The text with folders of this machine left out of it."""
-    words = text.split(" ")
-    return " ".join(w.rpartition("/")[2] if w.count("/") > 1 and "://" not in w else w for w in words)

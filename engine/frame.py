@@ -11,11 +11,12 @@ import msgspec
 
 from engine import ports
 from engine.cache import Cached
+from engine.calls import Call, explain, settle
 from engine.codecs import decode, encode
 from engine.digest import digest, digest_of_list
 from engine.errors import BadInput, Cancelled, NodeFailed, Parked, Problem, TesseraError, shown
 from engine.events import Question
-from engine.flights import ASKING, CANCELLED, SKIPPED, Call, Result, Stop, explain
+from engine.flights import ASKING, CANCELLED, SKIPPED, Result, Stop
 from engine.node import Declared
 from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Source
 from engine.types import Value
@@ -264,7 +265,7 @@ class Frame:
         except Cancelled:
             return CANCELLED
         call = Call(shape, declared, step.id, values, [], None)
-        result = run.flights.settle(call, value)
+        result = settle(call, value, run.flights.classes)
         run.count(step, "ran", time.perf_counter() - began, "")
         return result
 

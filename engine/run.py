@@ -11,9 +11,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from engine.calls import explain
 from engine.errors import TesseraError
 from engine.events import CacheUse, Question, StepReport
-from engine.flights import CANCELLED, Flights, Result, Stop, explain
+from engine.flights import CANCELLED, Flights, Result, Stop
 from engine.frame import Frame
 from engine.plan import Plan, PlanStep
 from engine.types import Artifact, Image, Value

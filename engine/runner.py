@@ -15,12 +15,13 @@ from msgspec import Struct, field
 
 from engine import artifacts, memory, models, packs, policy
 from engine.cache import Cache
+from engine.calls import explain
 from engine.codecs import encode
 from engine.config import Settings
 from engine.digest import digest
 from engine.errors import Problem, TesseraError
 from engine.events import JobState, Question, StepReport
-from engine.flights import Flights, explain
+from engine.flights import Flights
 from engine.machine import cores, environment, epoch, prepare, warm
 from engine.media import dimensions
 from engine.plan import Const, Plan

@@ -23,7 +23,7 @@ BANDS = {
     "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs models library "
     "assets",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
-    "run": "events machine memory lanes flights frame run runner workers child requests dispatch "
+    "run": "events machine memory lanes calls flights frame run runner workers child requests dispatch "
     "verify service owner doctor",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
