@@ -12,17 +12,18 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
+from engine.known import known
 
 Kind = Literal[
     "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
-    "segmenter", "embedding",
+    "segmenter", "embedding", "ip_adapter", "vision", "preview", "depth", "pose", "caption", "safety",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Layout = Literal["diffusers", "single_file"]
@@ -39,6 +40,13 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
     "background": ("background", "rembg", "BiRefNet"),
     "segmenter": ("segmenters", "clipseg"),
     "embedding": ("embeddings",),
+    "ip_adapter": ("ip_adapters", "ipadapter"),
+    "vision": ("vision", "clip_vision"),
+    "preview": ("previews", "vae_approx"),
+    "depth": ("depth",),
+    "pose": ("pose",),
+    "caption": ("captions",),
+    "safety": ("safety",),
 }
 """Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
 
@@ -81,48 +89,6 @@ class Tensor(Struct, frozen=True):
     data_offsets: tuple[int, int]
 
 
-class Known(Struct, frozen=True):
-    """A well-known model that people ask for, and where its makers publish it."""
-
-    hub: str
-    file: str
-    bytes: int
-    licence: str
-
-
-KNOWN: dict[str, Known] = {
-    "sd15": Known(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "v1-5-pruned-emaonly.safetensors",
-        4_265_146_304,
-        "CreativeML OpenRAIL-M",
-    ),
-    "sdxl": Known(
-        "stabilityai/stable-diffusion-xl-base-1.0",
-        "sd_xl_base_1.0.safetensors",
-        6_938_078_334,
-        "CreativeML OpenRAIL++-M",
-    ),
-    "sdxl-refiner": Known(
-        "stabilityai/stable-diffusion-xl-refiner-1.0",
-        "sd_xl_refiner_1.0.safetensors",
-        6_075_981_930,
-        "CreativeML OpenRAIL++-M",
-    ),
-}
-ALSO = {
-    "sd-1.5": "sd15",
-    "sd1.5": "sd15",
-    "stable-diffusion-v1-5": "sd15",
-    "runwayml/stable-diffusion-v1-5": "sd15",
-    "v1-5-pruned-emaonly": "sd15",
-    "sd_xl_base_1.0": "sdxl",
-    "stable-diffusion-xl-base-1.0": "sdxl",
-    "sd_xl_refiner_1.0": "sdxl-refiner",
-    **{known.hub: name for name, known in KNOWN.items()},
-}
-
-
 class Models:
     """The model folders of this machine. Models go by name, never by path."""
 
@@ -151,8 +117,10 @@ class Models:
                 return file
         if (cached := self._in_hub(name, kind)) is not None:
             return cached
-        if refused or any(self._pickles(kind, wanted)):
+        if refused:
             raise unsafe(wanted)
+        if pickle := next(self._pickles(kind, wanted), None):
+            raise unsafe(wanted + pickle.suffix)
         raise self._missing(name, kind)
 
     def list(self, kind: Kind | None = None) -> list[ModelFile]:
@@ -259,51 +227,60 @@ class Models:
         names = [file.name for file in self.list(kind)]
         near = difflib.get_close_matches(name, names, 3, 0.5) or names[:5]
         have = f" Here are: {', '.join(near)}." if near else ""
-        known = KNOWN.get(ALSO.get(name.removesuffix(SAFE), name.removesuffix(SAFE)))
-        if known is not None:
-            remedy = (
-                f"It comes from huggingface.co/{known.hub}, file {known.file}, {known.bytes / 1e9:.1f} GB, "
-                f"licence {known.licence}. Download it and put it into models/{FOLDERS[kind][0]} as "
-                f"{name.split('/')[-1].removesuffix(SAFE)}{SAFE}.{have}"
-            )
-        elif name.count("/") == 1 and kind == "model":
-            remedy = (
-                f"It is not in the local Hugging Face cache. Run `hf download {name}`; its size stands on "
-                f"its page, huggingface.co/{name}.{have}"
-            )
+        plain = stem(name, kind)
+        if (found := known(name)) is not None and found.kind == kind:
+            size = f", {found.bytes / 1e9:.1f} GB" if found.bytes else ""
+            terms = f", licence {found.licence}" if found.licence else ""
+            where = f"huggingface.co/{found.hub}" if found.hub else found.url.removeprefix("https://")
+            remedy = f"Run `python server.py models fetch {plain}`: it comes from {where}{size}{terms}.{have}"
+        elif name.count("/") == 1:
+            to = "" if kind == "model" else f" --kind {kind}"
+            remedy = f"Run `python server.py models fetch {name}{to}` if that is a repository.{have}"
         else:
             ending = ENDINGS.get(kind, (SAFE,))[0]
-            remedy = f"Put {stem(name, kind)}{ending} into models/{FOLDERS[kind][0]}.{have}"
+            remedy = f"Put {plain}{ending} into models/{FOLDERS[kind][0]}.{have}"
         return MissingModel(f"There is no {kind} named {name!r} on this machine.", remedy=remedy)
 
 
+class Remembered(NamedTuple):
+    """What a file was like when its hash was taken."""
+
+    bytes: int
+    changed: int
+    """Nanoseconds since 1970."""
+    inode: int
+    """Another file put in its place has another, whatever its time says."""
+    sha256: str
+
+
 class Memo:
-    """File hashes, remembered by place, size and time of change, so that big files are read once."""
+    """File hashes, remembered by place, size, time of change and inode, so that big files are read once."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[int, int, str]] | None = None
+        self._known: dict[str, Remembered] | None = None
 
     def sha256(self, path: Path) -> str:
         stat = path.stat()
+        now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         place = str(path.resolve())
         with self._lock:
-            size, changed, found = self._read().get(place, (0, 0, ""))
-        if found and (size, changed) == (stat.st_size, stat.st_mtime_ns):
-            return found
+            then = self._read().get(place)
+        if then is not None and then[:3] == now:
+            return then.sha256
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         with self._lock:
-            self._read()[place] = (stat.st_size, stat.st_mtime_ns, found)
+            self._read()[place] = Remembered(*now, found)
             self._write()
         return found
 
-    def _read(self) -> dict[str, tuple[int, int, str]]:
+    def _read(self) -> dict[str, Remembered]:
         if self._known is None:
             try:
                 self._known = msgspec.json.decode(
-                    self._file.read_bytes() if self._file else b"{}", type=dict[str, tuple[int, int, str]]
+                    self._file.read_bytes() if self._file else b"{}", type=dict[str, Remembered]
                 )
             except (OSError, msgspec.DecodeError):  # a lost memo costs a second reading, nothing else
                 self._known = {}
@@ -357,10 +334,11 @@ def stem(name: str, kind: Kind) -> str:
 
 def unsafe(name: str) -> UnsafeModel:
     ending = next((e for e in UNSAFE if name.lower().endswith(e)), "")
-    stem = name[: len(name) - len(ending)]
+    plain = name[: len(name) - len(ending)].split("/")[-1]
+    what, result = ("it", f"{plain}{SAFE}") if ending else ("its weights", "what that writes")
     return UnsafeModel(
         f"Model {name!r} is a pickle ({ending or 'not safetensors'}): loading it could run any code.",
-        remedy=f"Get or convert it to {stem.split('/')[-1]}{SAFE} and use that.",
+        remedy=f"Run `python server.py models convert` on {what}, and use {result}.",
     )
 
 

@@ -20,7 +20,7 @@ from engine.config import PREFIX, ROOT, Settings
 
 BANDS = {
     "declare": "types ports annotations node context wires errors config",
-    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs models library "
+    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs known models library "
     "assets",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
     "run": "events machine memory lanes calls flights frame run runner workers child requests dispatch "

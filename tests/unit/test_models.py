@@ -84,6 +84,9 @@ def test_the_shipped_starter_is_there() -> None:
         ("models/facedetection/a.safetensors", "detector"),
         ("models/detectors/a.onnx", "detector"),
         ("models/background/a.onnx", "background"),
+        ("models/ipadapter/a.safetensors", "ip_adapter"),
+        ("models/clip_vision/a.safetensors", "vision"),
+        ("models/vae_approx/a.safetensors", "preview"),
     ],
 )
 def test_folders_of_other_programs_are_understood(tmp_path: Path, place: str, kind: str) -> None:
@@ -198,15 +201,18 @@ def test_a_well_known_model_that_is_missing_is_described(models: Models) -> None
     with pytest.raises(MissingModel) as caught:
         models.find("sd15")
     text = str(caught.value)
-    assert all(part in text for part in ("stable-diffusion-v1-5", "4.3 GB", "OpenRAIL", "models/checkpoints"))
+    assert "`python server.py models fetch sd15`" in text
+    assert all(part in text for part in ("stable-diffusion-v1-5", "4.3 GB", "OpenRAIL"))
 
 
 def test_a_missing_model_names_those_that_are_nearest(top: Path, models: Models) -> None:
     put(top / "checkpoints" / "dreamy.safetensors")
     with pytest.raises(MissingModel, match=r"Put dreamly\.safetensors into models/checkpoints.*dreamy"):
         models.find("dreamly")
-    with pytest.raises(MissingModel, match=r"hf download org/thing"):
+    with pytest.raises(MissingModel, match=r"`python server.py models fetch org/thing`"):
         models.find("org/thing")
+    with pytest.raises(MissingModel, match=r"`python server.py models fetch org/thing --kind lora`"):
+        models.find("org/thing", "lora")
     with pytest.raises(MissingModel, match=r"models/loras"):
         models.find("style", "lora")
 
@@ -237,11 +243,29 @@ def test_a_hash_is_remembered_and_renewed_when_the_file_changes(top: Path, tmp_p
     true = first.sha256(found)
     known = json.loads(memo.read_text())
     [place] = known
-    known[place][2] = "remembered"
+    known[place][3] = "remembered"
     memo.write_text(json.dumps(known))
     assert Models([top], memo=memo, hub=tmp_path / "hub").sha256(found) == "remembered"
     os.utime(file, ns=(1, 1))
     assert Models([top], memo=memo, hub=tmp_path / "hub").sha256(found) == true
+
+
+def test_another_file_of_the_same_size_and_time_is_read_anew(top: Path, tmp_path: Path) -> None:
+    file = put(top / "checkpoints" / "a.safetensors", EMPTY + b"1")
+    models = Models([top], hub=tmp_path / "hub")
+    first, stat = models.sha256(models.find("a")), file.stat()
+    other = put(tmp_path / "other", EMPTY + b"2")
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(file)
+    assert file.stat().st_mtime_ns == stat.st_mtime_ns
+    assert models.sha256(models.find("a")) != first
+
+
+def test_a_memo_of_an_earlier_form_only_costs_a_second_reading(top: Path, tmp_path: Path) -> None:
+    file = put(top / "checkpoints" / "a.safetensors")
+    memo = put(tmp_path / "hashes.json", json.dumps({str(file): [10, 1, "0" * 64]}).encode())
+    models = Models([top], memo=memo, hub=tmp_path / "hub")
+    assert models.sha256(models.find("a")) != "0" * 64
 
 
 def test_a_broken_memo_only_costs_a_second_reading(top: Path, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Well-known models by short names, and where their makers publish them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from engine.models import Kind
+
+
+class Known(Struct, frozen=True):
+    """A model that people ask for. What is not written here is asked from its source."""
+
+    kind: Kind
+    hub: str = ""
+    """Its repository."""
+    file: str = ""
+    """The file in the repository, or a folder of it with `/` at the end; empty for all of it."""
+    url: str = ""
+    """Where it lies, if not in a repository."""
+    check: str = ""
+    """What its content is known by, such as md5:…, where the source does not say."""
+    licence: str = ""
+    """Where the source does not say."""
+    bytes: int = 0
+
+
+def controlnet(hub: str) -> Known:
+    return Known("controlnet", hub)
+
+
+RELEASES = "https://github.com"
+
+
+def background(name: str, md5: str) -> Known:
+    """One that rembg publishes, with the sum that rembg itself checks."""
+    url = f"{RELEASES}/danielgatis/rembg/releases/download/v0.0.0/{name}.onnx"
+    return Known("background", url=url, check=f"md5:{md5}", licence="Apache-2.0")
+
+
+KNOWN: dict[str, Known] = {
+    "sd15": Known(
+        "model",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "v1-5-pruned-emaonly.safetensors",
+        licence="CreativeML OpenRAIL-M",
+        bytes=4_265_146_304,
+    ),
+    "sdxl": Known(
+        "model",
+        "stabilityai/stable-diffusion-xl-base-1.0",
+        "sd_xl_base_1.0.safetensors",
+        licence="CreativeML OpenRAIL++-M",
+        bytes=6_938_078_334,
+    ),
+    "sdxl-refiner": Known(
+        "model",
+        "stabilityai/stable-diffusion-xl-refiner-1.0",
+        "sd_xl_refiner_1.0.safetensors",
+        licence="CreativeML OpenRAIL++-M",
+        bytes=6_075_981_930,
+    ),
+    "controlnet-canny": controlnet("lllyasviel/control_v11p_sd15_canny"),
+    "controlnet-depth": controlnet("lllyasviel/control_v11f1p_sd15_depth"),
+    "controlnet-pose": controlnet("lllyasviel/control_v11p_sd15_openpose"),
+    "controlnet-scribble": controlnet("lllyasviel/control_v11p_sd15_scribble"),
+    "controlnet-lineart": controlnet("lllyasviel/control_v11p_sd15_lineart"),
+    "controlnet-tile": controlnet("lllyasviel/control_v11f1e_sd15_tile"),
+    "controlnet-canny-sdxl": controlnet("diffusers/controlnet-canny-sdxl-1.0"),
+    "controlnet-depth-sdxl": controlnet("diffusers/controlnet-depth-sdxl-1.0"),
+    "controlnet-pose-sdxl": controlnet("thibaud/controlnet-openpose-sdxl-1.0"),
+    "vae-ft-mse": Known("vae", "stabilityai/sd-vae-ft-mse"),
+    "sdxl-vae-fp16-fix": Known("vae", "madebyollin/sdxl-vae-fp16-fix"),
+    "realesrgan-x4plus": Known(
+        "upscale",
+        url=f"{RELEASES}/xinntao/Real-ESRGAN/releases/download/v0.1.0/RealESRGAN_x4plus.pth",
+        licence="BSD-3-Clause",
+    ),
+    "gfpgan": Known(
+        "face",
+        url=f"{RELEASES}/TencentARC/GFPGAN/releases/download/v1.3.0/GFPGANv1.4.pth",
+        licence="Apache-2.0, with parts under the licence of NVIDIA's StyleGAN2",
+    ),
+    "u2net": background("u2net", "60024c5c889badc19c04ad937298a77b"),
+    "u2netp": background("u2netp", "8e83ca70e441ab06c318d82300c84806"),
+    "isnet-general-use": background("isnet-general-use", "fc16ebd8b0c10d971d3513d564d01e29"),
+    "depth-anything-v2-small": Known("depth", "depth-anything/Depth-Anything-V2-Small-hf"),
+    "vitpose-base": Known("pose", "usyd-community/vitpose-base-simple"),
+    "blip-base": Known("caption", "Salesforce/blip-image-captioning-base"),
+    "safety-checker": Known("safety", "CompVis/stable-diffusion-safety-checker"),
+    "taesd": Known("preview", "madebyollin/taesd"),
+    "taesdxl": Known("preview", "madebyollin/taesdxl"),
+    "ip-adapter-sd15": Known("ip_adapter", "h94/IP-Adapter", "models/ip-adapter_sd15.safetensors"),
+    "ip-adapter-plus-sd15": Known("ip_adapter", "h94/IP-Adapter", "models/ip-adapter-plus_sd15.safetensors"),
+    "ip-adapter-sdxl": Known("ip_adapter", "h94/IP-Adapter", "sdxl_models/ip-adapter_sdxl.safetensors"),
+    "ip-adapter-vision": Known("vision", "h94/IP-Adapter", "models/image_encoder/"),
+}
+"""Models that nodes here use. Any other is fetched by its repository or address."""
+ALSO = {
+    "sd-1.5": "sd15",
+    "sd1.5": "sd15",
+    "stable-diffusion-v1-5": "sd15",
+    "runwayml/stable-diffusion-v1-5": "sd15",
+    "v1-5-pruned-emaonly": "sd15",
+    "sd_xl_base_1.0": "sdxl",
+    "stable-diffusion-xl-base-1.0": "sdxl",
+    "sd_xl_refiner_1.0": "sdxl-refiner",
+    "realesrgan": "realesrgan-x4plus",
+    "RealESRGAN_x4plus": "realesrgan-x4plus",
+    "GFPGANv1.4": "gfpgan",
+    **{KNOWN[name].hub: name for name in ("sd15", "sdxl", "sdxl-refiner")},
+}
+"""Other names for them."""
+
+
+def known(name: str) -> Known | None:
+    """The model of this short name, if it is one."""
+    plain = name.removesuffix(".safetensors")
+    return KNOWN.get(ALSO.get(plain, plain))
