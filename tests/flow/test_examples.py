@@ -106,10 +106,16 @@ PROMPTED = (
 )
 """Examples that `test_prompted.py` tries."""
 
+TRACED = ("eight_guides", "ink_and_paper")
+"""Examples that `test_tracing.py` tries."""
+
 REPAINTED = ("inpaint", "outpaint", "outline")
 """Examples that `test_inpainting.py` tries."""
 
-EXAMPLES = {*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *REPAINTED, *(name for name, _, _ in KNOWN)}
+EXAMPLES = {
+    *(*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *TRACED, *REPAINTED),
+    *(name for name, _, _ in KNOWN),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

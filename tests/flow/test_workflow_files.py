@@ -39,6 +39,8 @@ NEEDED = {
     "pan_across": {"picture": "a-picture"},
     "play_backwards": {"picture": "a-picture"},
     "how_was_it_made": {"picture": "a-picture"},
+    "eight_guides": {"picture": "a-picture"},
+    "ink_and_paper": {"picture": "a-picture"},
 }
 """Named inputs without which a workflow cannot run."""
 PICTURE = Artifact("0" * 64, "image/png", 1)
