@@ -297,7 +297,8 @@ class Runner:
         for step in plan.every_step():
             for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
                 if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
-                    file = self.residency.models.find(str(source.value))
+                    kind = msgspec.convert(port.ui["x-kind"], models.Kind)
+                    file = self.residency.models.find(str(source.value), kind)
                     used[file.name] = self.residency.models.sha256(file)
         return used
 

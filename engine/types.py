@@ -210,15 +210,22 @@ Colour = Annotated[
     ),
 ]
 Quality = Annotated[int, Meta(ge=1, le=100, description="Quality of lossy formats: 100 is best and largest.")]
-ModelName = Annotated[
-    str,
-    Meta(
+
+
+def model_name(kind: str, what: str) -> Meta:
+    """The name of a file of one kind in the models folder: an editor offers those, and a receipt names it."""
+    return Meta(
         min_length=1,
         max_length=200,
-        description="A model by its name in the models folder.",
-        extra_json_schema=ui("model"),
-    ),
-]
+        description=f"{what} by its name in the models folder.",
+        extra_json_schema=ui("model", kind=kind),
+    )
+
+
+ModelName = Annotated[str, model_name("model", "A model")]
+DenoiserName = Annotated[str, model_name("denoiser", "A denoiser")]
+ControlNetName = Annotated[str, model_name("controlnet", "A ControlNet")]
+LoraName = Annotated[str, model_name("lora", "A LoRA")]
 FileName = Annotated[
     str,
     Meta(

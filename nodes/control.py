@@ -10,7 +10,7 @@ from engine.errors import BadInput
 from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import ControlNet, Fraction, Guide, Image, Model, ModelName, slider
+from engine.types import ControlNet, ControlNetName, Fraction, Guide, Image, Model, slider
 from nodes.load import Precision
 
 GuideStrength = Annotated[
@@ -20,14 +20,16 @@ GuideStrength = Annotated[
 Threshold = Annotated[int, Meta(ge=0, le=1000, description="A step of brightness, 0 to 1000.")]
 
 
-def content(model: ModelName = "starter-controlnet-canny", dtype: Precision = "auto") -> str:
+def content(model: ControlNetName = "starter-controlnet-canny", dtype: Precision = "auto") -> str:
     """What the file behind the name holds."""
     here = models()
     return here.sha256(here.find(model, "controlnet"))
 
 
 # It becomes a node with the first starter model that shows it at work.
-def load_controlnet(model: ModelName = "starter-controlnet-canny", dtype: Precision = "auto") -> ControlNet:
+def load_controlnet(
+    model: ControlNetName = "starter-controlnet-canny", dtype: Precision = "auto"
+) -> ControlNet:
     """Choose a ControlNet: weights that make a model follow edges, depth, a pose.
 
     It must have been made for the same family of models as the one that draws. `model` is the name of a

@@ -10,7 +10,7 @@ import msgspec
 from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import Denoiser, Model, ModelName, TextEncoder, Vae, slider
+from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, slider
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -54,14 +54,14 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     )  # fmt: skip
 
 
-def denoiser_content(model: ModelName, dtype: Precision = "auto") -> str:
+def denoiser_content(model: DenoiserName, dtype: Precision = "auto") -> str:
     """What the file behind the name holds."""
     here = models()
     return here.sha256(here.find(model, "denoiser"))
 
 
 # It becomes a node with the first starter model that shows it at work.
-def load_denoiser(model: ModelName, dtype: Precision = "auto") -> Denoiser:
+def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
     """Choose only the part that draws, to use with the text encoder and the VAE of another model.
 
     `model` is the name of a folder with `unet/` in it, in the folder `denoisers` of the models folder (or
@@ -90,7 +90,7 @@ LoraWeight = Annotated[
 ]
 
 
-def lora_content(lora: ModelName, **inputs: object) -> str:
+def lora_content(lora: LoraName, **inputs: object) -> str:
     """What the file behind the name holds."""
     here = models()
     return here.sha256(here.find(lora, "lora"))
@@ -99,7 +99,7 @@ def lora_content(lora: ModelName, **inputs: object) -> str:
 # It becomes a node with the first starter model that shows it at work.
 def use_lora(
     denoiser: Denoiser,
-    lora: ModelName,
+    lora: LoraName,
     text_encoder: TextEncoder | None = None,
     strength: LoraWeight = 1.0,
     text_strength: LoraWeight | None = None,

@@ -16,7 +16,7 @@ from engine.context import SILENT, Answer, Context, nobody
 from engine.errors import Cancelled
 from engine.node import Upgrade, conversion, node
 from engine.registry import Registry
-from engine.types import Artifact, Image, Steps, T, Value
+from engine.types import Artifact, Image, LoraName, ModelName, Steps, T, Value
 
 Doc = dict[str, Any]
 
@@ -122,6 +122,12 @@ def same(a: T, b: T) -> list[T]:
 def twins(value: int) -> list[int]:
     """A number twice."""
     return [value, value]
+
+
+@node(category="test", lane="gpu")
+def wear(model: ModelName, lora: LoraName) -> str:
+    """Takes the names of two kinds of model."""
+    return f"{model} with {lora}"
 
 
 @node(category="test", lane="inline")

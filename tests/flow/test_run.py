@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from engine.errors import Invalid
 from engine.events import Request
@@ -59,6 +62,18 @@ async def test_an_edit_that_changes_nothing_further_up_stops_there(engine: Engin
     diary.ran.clear()
     await run(engine, document(2, 3))
     assert diary.ran == {"plus": 1}
+
+
+async def test_the_receipt_names_every_kind_of_model_by_its_content(tmp_path: Path, diary: Diary) -> None:
+    shelf = tmp_path / "shelf" / "loras"
+    shelf.mkdir(parents=True)
+    save_file({"unet.down": np.ones(4, np.float32)}, shelf / "ink.safetensors")
+    document = workflow({"out": "w.out"}, w=step("wear", model="starter", lora="ink"))
+    async with opened(tmp_path, models=[tmp_path / "shelf"]) as engine:
+        job = await run(engine, document)
+    content = hashlib.sha256((shelf / "ink.safetensors").read_bytes()).hexdigest()
+    assert set(job.receipt["models"]) == {"starter", "ink"}
+    assert job.receipt["models"]["ink"] == content
 
 
 async def test_renaming_steps_runs_nothing(engine: Engine, diary: Diary) -> None:
