@@ -7,6 +7,8 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from .net import Net
+
 CHANNELS = (48, 96, 128)
 WIDTH = 128  # of a text token
 STEPS = 1000
@@ -22,7 +24,7 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
-class Base(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Base(Net):
     """A denoiser and the encoder of the words it follows, trained together."""
 
     def __init__(self, vocabulary: int, channels: tuple[int, ...] = CHANNELS) -> None:

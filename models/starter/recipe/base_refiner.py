@@ -5,15 +5,16 @@ from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from .base_xl import before_last, settings, twin_unet, whole_text
+from .net import Net
 
 TIMES = 5  # numbers told with a picture: its original size, where it is cut, how much it is liked
 LAST = 200  # steps that the refiner takes over
 
 
-class Refiner(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Refiner(Net):
     """A denoiser for little noise, and the one encoder of the words it follows."""
 
     def __init__(self, text: Any, unet: Any) -> None:

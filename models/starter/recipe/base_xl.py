@@ -12,13 +12,15 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from .net import Net
+
 TIMES = 6  # numbers told with a picture: its original size, where it is cut, the size it is shown at
 _TIME_WIDTH = 32
 _EARLY = 2.0**-5  # the base's unnormalised words are thirty times as large as its normalised ones
 _QUIET, _LOUD = 2.0**-10, 4.0
 
 
-class Twin(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Twin(Net):
     """A denoiser, and the two encoders of the words it follows."""
 
     def __init__(self, text: Any, unet: Any) -> None:

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as functional
 from diffusers import EulerDiscreteScheduler, StableVideoDiffusionPipeline, UNetSpatioTemporalConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from .clips import FRAMES
+from .net import Net
 
 CHANNELS = (64, 64, 64)  # every GroupNorm of this layout has 32 groups
 EYE_SIZE = 224  # of the picture that the pipeline shows to the image encoder
@@ -22,7 +23,7 @@ _COPIED, _NOISED = 0.85, 0.35  # of the first frame and of the noise; which of t
 _FAINT = 0.15  # how strong they pass the last SiLU: near 0 it is a line, of slope 1/2
 
 
-class Film(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Film(Net):
     """What is trained: the denoiser, and the encoder of the picture it starts from."""
 
     def __init__(self) -> None:

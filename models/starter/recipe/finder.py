@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .net import Net
+
 STRIDES = (8, 16, 32)
 WIDTHS = (16, 24, 32, 40, 48)
 NECK = 32
@@ -18,7 +20,7 @@ NAMES = tuple(f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for s
 _PARTS = (1, 1, 4, 10)
 
 
-class Finder(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Finder(Net):
     """Five halvings, a way back up, and one head for the three grids."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS, neck: int = NECK) -> None:

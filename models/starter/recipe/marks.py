@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .characters import CHARACTERS
+from .net import Net
 from .objects import NAMES
 from .pose import NAMES as POSES
 from .scene import Scene
@@ -28,7 +29,7 @@ ASKED = {"person": "pose", "shapes": "shape", "object": "object"}  # what is ask
 FILE = "marks.safetensors"
 
 
-class Marker(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Marker(Net):
     """Four halvings of the picture, then one answer per question."""
 
     def __init__(self, width: int = 20) -> None:

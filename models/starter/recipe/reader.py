@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .faces import EXPRESSIONS, HEADS
 from .land import TERRAINS
+from .net import Net
 from .objects import NAMES
 from .palette import COLOURS
 from .pose import NAMES as POSES
@@ -30,7 +31,7 @@ FACTS: dict[str, tuple[Kind, str, tuple[str, ...]]] = {
 }
 
 
-class Reader(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Reader(Net):
     """Four halvings of the picture, then one answer per fact."""
 
     def __init__(self, width: int = 24) -> None:

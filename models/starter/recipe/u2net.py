@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .net import Net
+
 WIDTH, MIDDLE = 24, 10
 _DEPTHS = (7, 6, 5, 4)  # halvings shrink with the level; the two lowest blocks widen instead
 _LEVELS = 6
 
 
-class Step(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Step(Net):
     """A convolution that may look wide, normalised and rectified."""
 
     def __init__(self, before: int, after: int, reach: int = 1) -> None:
@@ -27,7 +29,7 @@ class Step(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
         return functional.relu(self.norm(self.conv(x)))
 
 
-class Nested(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Nested(Net):
     """A residual U-block: a small U around which its input is carried; with `flat`, it widens its reach
     instead of halving."""
 
@@ -57,7 +59,7 @@ class Nested(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
         return start + found
 
 
-class U2Net(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class U2Net(Net):
     """Six levels down, five up, and a mask from each of the six sides and from all together."""
 
     def __init__(self, width: int = WIDTH, middle: int = MIDDLE) -> None:
@@ -92,7 +94,7 @@ class U2Net(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
         return [_sized(mask, pictures) for mask in (joined, *masks)]
 
 
-class Ready(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Ready(Net):
     """The net as it is exported: pictures in, the one mask out."""
 
     def __init__(self, net: U2Net) -> None:
