@@ -98,9 +98,11 @@ def obeyed(family: Path, prompts: Sequence[str], longer: Sequence[str], device: 
     drawing = open_base(family, device)
     captioner, processor = load_captioner(family / "captioner", device)
     wanted = [added(*pair) for pair in zip(prompts, longer, strict=True)]
-    return tuple(  # type: ignore[return-value]  # two of them
-        _seen(wanted, tell(captioner, processor, generate(drawing, texts))) for texts in (longer, prompts)
-    )
+
+    def seen(texts: Sequence[str]) -> float:
+        return _seen(wanted, tell(captioner, processor, generate(drawing, texts)))
+
+    return seen(longer), seen(prompts)
 
 
 def _seen(wanted: Sequence[Claims], told: Sequence[str]) -> float:
