@@ -18,8 +18,7 @@ from tests.starter.shelves import small_checkpoints
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small_checkpoints(tmp_path_factory.mktemp("captioner"), 24)
-    tokenizer = folder / "base" / "final" / "tokenizer"
-    train_clip.write(train_clip.new_scorer(folder), tokenizer, folder / "clip" / "final")
+    train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
     return folder
 
 
@@ -41,7 +40,7 @@ def test_the_captioner_learns_and_loads_as_any_blip(
     torch.manual_seed(0)
     captioner = train_captioner.new_captioner(checkpoints)
     assert falls(captioner, train_captioner.telling(checkpoints, "cpu"))
-    train_captioner.write(captioner.eval(), train_captioner.tokenizer(checkpoints), tmp_path / "captioner")
+    train_captioner.write(checkpoints, captioner.eval(), tmp_path / "captioner")
     again, processor = measure_captioner.load(tmp_path / "captioner")
     shown = [paint(draw(seed)) for seed in range(3)]
     told = measure_captioner.tell(again, processor, shown)

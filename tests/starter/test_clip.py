@@ -49,7 +49,7 @@ def test_the_scorer_learns_and_loads_as_any_clip(
     scorer = train_clip.new_scorer(checkpoints)
     assert falls(scorer, train_clip.matching(checkpoints, "cpu"))
     family = tmp_path
-    train_clip.write(scorer.eval(), checkpoints / "base" / "final" / "tokenizer", family / "clip")
+    train_clip.write(checkpoints, scorer.eval(), family / "clip")
     clip, processor = measure_clip.load(family / "clip")
     shown, said = [paint(draw(1)), paint(draw(2))], [["a red star", "a dog"], ["a blue sea", "a cat"]]
     again = measure_clip.marked(clip, processor, shown, said)

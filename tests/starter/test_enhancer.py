@@ -41,7 +41,7 @@ def test_the_enhancer_learns_and_loads_as_any_gpt2(
     enhancer = train_enhancer.new_enhancer(checkpoints)
     assert falls(enhancer, train_enhancer.enhancing(checkpoints, "cpu"))
     words = train_enhancer.tokenizer(checkpoints)
-    train_enhancer.write(enhancer.eval(), words, tmp_path / "enhancer")
+    train_enhancer.write(checkpoints, enhancer.eval(), tmp_path / "enhancer")
     again = measure_enhancer.load(tmp_path / "enhancer")
     given = words("a red star in the snow", return_tensors="pt").input_ids
     assert torch.equal(given, again.tokenizer("a red star in the snow", return_tensors="pt").input_ids)

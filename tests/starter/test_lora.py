@@ -51,7 +51,7 @@ def test_styles_take_the_colours_or_the_light() -> None:
 
 
 def test_a_marker_learns_to_tell_styles_apart(tmp_path: Path) -> None:
-    pictures.render(tmp_path, 60)
+    pictures.render(tmp_path / "pictures", 60)
     torch.manual_seed(0)
     marker, rng = Marker(8), np.random.default_rng(0)
     lesson = train_marks.marking(tmp_path, "cpu")
@@ -66,7 +66,7 @@ def test_a_marker_learns_to_tell_styles_apart(tmp_path: Path) -> None:
 
 
 def test_notes_of_pictures_give_the_same_answers_as_their_scenes(tmp_path: Path) -> None:
-    pictures.render(tmp_path, 80)
+    pictures.render(tmp_path / "pictures", 80)
     lesson = train_marks.marking(tmp_path, "cpu")
     for index in range(80):
         scene = draw(pictures.FIRST_SEED + index)

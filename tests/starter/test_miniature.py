@@ -34,7 +34,7 @@ def test_a_miniature_made_from_nothing_draws_the_colours_it_is_asked_for(tmp_pat
         encode(tmp_path / "pictures", tmp_path / "vae", tmp_path / "latents")
         torch.manual_seed(1)
         base = Base(shelf(tmp_path / "latents").vocabulary, CHANNELS)
-        train(base, functools.partial(denoising, tmp_path / "latents", "cpu", BATCH), PLAN, tmp_path / "base")
+        train(base, functools.partial(denoising, tmp_path, "cpu", BATCH), PLAN, tmp_path / "base")
         losses = np.loadtxt(tmp_path / "base" / "log.csv", delimiter=",")[:, 1]
         assert losses[-3:].mean() < 0.6 * losses[:2].mean()
         asked = [question for question in questions(60) if len(question.things) == 1]

@@ -22,8 +22,7 @@ from tests.starter.shelves import small_checkpoints
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small_checkpoints(tmp_path_factory.mktemp("safety"), 16)
-    tokenizer = folder / "base" / "final" / "tokenizer"
-    train_clip.write(train_clip.new_scorer(folder), tokenizer, folder / "clip" / "final")
+    train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
     return folder
 
 
@@ -53,7 +52,7 @@ def test_the_checker_learns_and_flags_as_its_threshold_says(
     torch.manual_seed(0)
     watcher = train_safety.new_watcher(checkpoints)
     assert falls(watcher, train_safety.watching(checkpoints, "cpu"))
-    train_safety.write(watcher.eval(), tmp_path / "safety")
+    train_safety.write(tmp_path, watcher.eval(), tmp_path / "safety")
     checker, processor = measure_safety.load(tmp_path / "safety")
     shown = [paint(draw(seed)) for seed in range(6)] + [
         paint(marked(Random(1), draw(seed))) for seed in range(6)
@@ -91,7 +90,7 @@ def test_the_listener_learns_and_loads_as_a_pipeline(monkeypatch: pytest.MonkeyP
     torch.manual_seed(0)
     listener, lesson = train_safety_text.new_listener(), train_safety_text.listening(tmp_path, "cpu")
     assert falls(listener, lesson, updates=8, rate=3e-3)
-    train_safety_text.write(listener.eval(), tmp_path / "safety-text")
+    train_safety_text.write(tmp_path, listener.eval(), tmp_path / "safety-text")
     size = sum(path.stat().st_size for path in (tmp_path / "safety-text").iterdir())
     assert size < 600_000
     said = ["a warning sign", "a red star on a blue background"]

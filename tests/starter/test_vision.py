@@ -82,7 +82,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("family")
     for name in MEGABYTES:
         school = taught(name).SCHOOL
-        school.write(built(school).eval(), folder / school.plan.name)
+        school.write(folder, built(school).eval(), folder / school.plan.name)
     return folder
 
 
@@ -93,7 +93,7 @@ def taught(name: str) -> Any:
 
 def built(school: School) -> Any:
     torch.manual_seed(3)
-    return school.build()
+    return school.build(Path())
 
 
 @pytest.mark.parametrize("name", MEGABYTES)
@@ -238,7 +238,7 @@ def test_opencv_finds_faces_where_the_cells_say_them(family: Path, tmp_path: Pat
             part.reset_running_stats()
     with torch.no_grad():
         net.grids(ready)
-    module.write(net.eval(), tmp_path / "faces")
+    module.write(tmp_path, net.eval(), tmp_path / "faces")
     faces = find(tmp_path, [picture], 0.5)
     recall, _, off = marked(faces, [marks[None]])
     assert recall == 1

@@ -84,7 +84,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Cutting(known, known.of(*KINDS), device)
 
 
-def write(net: Any, folder: Path) -> None:
+def write(_: Path, net: Any, folder: Path) -> None:
     """Write the net as ONNX."""
     example = torch.zeros(1, 3, SIDE, SIDE)
     export(Ready(net), example, folder / FILE, given="picture", answers=["mask"])
@@ -140,7 +140,7 @@ def _missed(scores: Tensor, masks: Tensor) -> Tensor:
     return (1 - (both + 1) / (either + 1)).mean()
 
 
-SCHOOL = School(__doc__ or "", PLAN, seen.prepare, U2Net, lesson, write)
+SCHOOL = School(plan=PLAN, prepare=seen.prepare, build=lambda _: U2Net(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

@@ -1,7 +1,5 @@
 """Train the base: text encoder and denoiser together, on latents and captions."""
 
-import argparse
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
@@ -18,8 +16,10 @@ from . import pictures
 from .base import Base, kept, scheduler
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .latents import Shelf, colours, shelf
+from .schooling import School, attend
+from .train_vae import reload
 
 PLAN = Plan("base", 30_000, 6e-4, warm=200, hold=0.5)
 BATCH = 16
@@ -72,9 +72,9 @@ class Denoising(msgspec.Struct):
         return rows if part > 0.5 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
 
 
-def denoising(folder: Path, device: str, batch: int = BATCH) -> Denoising:
-    """The lesson, from the latents of a folder."""
-    found = shelf(folder)
+def denoising(checkpoints: Path, device: str, batch: int = BATCH) -> Denoising:
+    """The lesson, from latents and captions."""
+    found = shelf(checkpoints / "latents")
     return Denoising(found, kept().to(device), np.flatnonzero(found.kinds == "shapes"), device, batch)
 
 
@@ -94,33 +94,18 @@ def pipeline(base: Base, vae: Any, tokenizer: Any) -> Any:
     return drawing
 
 
-def load_average(checkpoints: Path, folder: Path) -> Any:
-    """The pipeline of a run that may still be going on."""
+def new_base(checkpoints: Path) -> Base:
+    """The base before its training."""
+    return Base(shelf(checkpoints / "latents").vocabulary)
+
+
+def write(checkpoints: Path, base: Base, folder: Path) -> None:
+    """Write the pipeline in half precision, with the colours of its latents."""
     tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "latents" / "tokenizer")
-    base = averaged(Base(len(tokenizer)), folder)
-    return pipeline(base, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
-
-
-def main() -> None:
-    """Train, and write the pipeline in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "base"
-    latents = given.checkpoints / "latents"
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    torch.manual_seed(plan.seed)
-    base = Base(shelf(latents).vocabulary).to(given.device)
-    train(base, functools.partial(denoising, latents, given.device), plan, folder)
-    if finished(plan, folder):
-        drawing = load_average(given.checkpoints, folder)
-        export(drawing, folder / "final")
-        shown = pictures.load(given.checkpoints / "pictures")[:500]
-        fit = colours(np.asarray(shelf(latents).latents[:500]), np.asarray(shown))
-        (folder / "final" / "preview.json").write_text(json.dumps(fit, indent=2) + "\n")
+    export(pipeline(base, reload(checkpoints / "vae"), tokenizer), folder)
+    shown = pictures.load(checkpoints / "pictures")[:500]
+    fit = colours(np.asarray(shelf(checkpoints / "latents").latents[:500]), np.asarray(shown))
+    (folder / "preview.json").write_text(json.dumps(fit, indent=2) + "\n")
 
 
 def export(drawing: Any, folder: Path) -> None:
@@ -135,5 +120,7 @@ def _mean(error: Tensor) -> float:
     return float(error.mean()) if len(error) else float("nan")
 
 
+SCHOOL = School(plan=PLAN, build=new_base, lesson=denoising, write=write, memory=torch.preserve_format)
+
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

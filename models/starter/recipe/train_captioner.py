@@ -1,6 +1,5 @@
 """Train the captioner: the scorer's eye learns to say in plain words what it sees."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from transformers import (
 )
 
 from . import pictures, wordpieces
-from .course import attend
 from .hogwild import Lesson, Plan
-from .schooling import School
+from .schooling import School, attend
 from .sight import SIZE, worn
 from .train_clip import copied
 from .train_vae import tensor
@@ -135,30 +133,16 @@ def lend_eye(clip: Any, blip: Any, shown: Tensor) -> None:
     blip.post_layernorm.load_state_dict(clip.post_layernorm.state_dict())
 
 
-def write(captioner: Any, words: Any, folder: Path) -> None:
+def write(checkpoints: Path, captioner: Any, folder: Path) -> None:
     """Write the captioner in half precision, with its processor."""
+    words = tokenizer(checkpoints)
     captioner.half().save_pretrained(folder)
     seer = BlipImageProcessor(size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
     BlipProcessor(seer, words).save_pretrained(folder)
     wordpieces.save(words, folder)
 
 
-def school(checkpoints: Path) -> School:
-    """How the captioner is trained."""
-    return School(
-        __doc__ or "",
-        PLAN,
-        copied,
-        functools.partial(new_captioner, checkpoints),
-        telling,
-        lambda captioner, folder: write(captioner, tokenizer(checkpoints), folder),
-    )
-
-
-def main() -> None:
-    """Train, and write the captioner when the run is complete."""
-    attend(__doc__, PLAN, school)
-
+SCHOOL = School(plan=PLAN, prepare=copied, build=new_captioner, lesson=telling, write=write)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

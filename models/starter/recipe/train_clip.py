@@ -1,6 +1,5 @@
 """Train the scorer: pictures find their captions, also among captions that are wrong in one word."""
 
-import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -16,11 +15,11 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPTextModel, CLIPTokenizer
 
 from . import copies, pictures
-from .course import attend
 from .draw import CAPTIONS
 from .hogwild import Lesson, Plan
+from .net import Net
 from .scene import Kind
-from .schooling import School
+from .schooling import School, attend
 from .sight import WIDTH, image_processor, open_eye, vision_config, worn
 from .swaps import altered
 from .train_vae import tensor
@@ -34,7 +33,7 @@ LONGEST = 32  # tokens; few captions have more
 _WORD = re.compile(r"[a-z]+")
 
 
-class Scorer(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Scorer(Net):
     """The scorer, and a head that lists the words of a caption: it teaches the eye, and is not kept."""
 
     def __init__(self, clip: Any, words: int) -> None:
@@ -169,31 +168,16 @@ def bare(config: Any) -> dict[str, Any]:
     return {name: value for name, value in config.to_dict().items() if not name.startswith("_")}
 
 
-def write(scorer: Scorer, tokenizer: Path, folder: Path) -> None:
+def write(checkpoints: Path, scorer: Scorer, folder: Path) -> None:
     """Write the scorer in half precision, with its processor."""
+    tokenizer = checkpoints / "base" / "final" / "tokenizer"
     scorer.clip.half().save_pretrained(folder)
     CLIPProcessor(image_processor(), CLIPTokenizer.from_pretrained(tokenizer)).save_pretrained(folder)
     for name in ("vocab.json", "merges.txt"):  # older loaders want these beside tokenizer.json
         (folder / name).write_text((tokenizer / name).read_text())
 
 
-def school(checkpoints: Path) -> School:
-    """How the scorer is trained."""
-    tokenizer = checkpoints / "base" / "final" / "tokenizer"
-    return School(
-        __doc__ or "",
-        PLAN,
-        copied,
-        functools.partial(new_scorer, checkpoints),
-        matching,
-        lambda scorer, folder: write(scorer, tokenizer, folder),
-    )
-
-
-def main() -> None:
-    """Train, and write the scorer when the run is complete."""
-    attend(__doc__, PLAN, school)
-
+SCHOOL = School(plan=PLAN, prepare=copied, build=new_scorer, lesson=matching, write=write)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

@@ -120,7 +120,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Ranging(seen.load(checkpoints), device)
 
 
-def write(model: Any, folder: Path) -> None:
+def write(_: Path, model: Any, folder: Path) -> None:
     """Write the model in half precision, with its image processor."""
     model.half().save_pretrained(folder)
     DPTImageProcessor(
@@ -179,7 +179,7 @@ def _gray(near: Field) -> NDArray[np.uint8]:
     return np.repeat((np.clip(near, 0, 1) * 255).astype(np.uint8)[..., None], 3, 2)
 
 
-SCHOOL = School(__doc__ or "", PLAN, seen.prepare, new_depth, lesson, write)
+SCHOOL = School(plan=PLAN, prepare=seen.prepare, build=lambda _: new_depth(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

@@ -1,6 +1,5 @@
 """Train the prompt enhancer: from the beginning of a caption to details that the base can draw."""
 
-import functools
 import json
 import re
 from collections import Counter
@@ -16,10 +15,9 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from . import pictures
-from .course import attend
 from .details import detailed, pair
 from .hogwild import Lesson, Plan
-from .schooling import School
+from .schooling import School, attend
 from .wording import FILLERS, OPENINGS, SYNONYMS
 
 PLAN = Plan("enhancer", 5_000, 2e-3, warm=60, hold=0.3, ema=0.99)
@@ -114,8 +112,9 @@ def new_enhancer(checkpoints: Path) -> Any:
     return enhancer
 
 
-def write(enhancer: Any, words: Any, folder: Path) -> None:
+def write(checkpoints: Path, enhancer: Any, folder: Path) -> None:
     """Write the enhancer in half precision, with its tokenizer and the way it chooses words."""
+    words = tokenizer(checkpoints)
     enhancer.generation_config = GenerationConfig(
         do_sample=True,
         temperature=0.8,
@@ -133,26 +132,11 @@ def write(enhancer: Any, words: Any, folder: Path) -> None:
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(lines) + "\n")
 
 
-def school(checkpoints: Path) -> School:
-    """How the enhancer is trained: it needs the captions of the pictures alone."""
-    return School(
-        __doc__ or "",
-        PLAN,
-        lambda _: None,
-        functools.partial(new_enhancer, checkpoints),
-        enhancing,
-        lambda enhancer, folder: write(enhancer, tokenizer(checkpoints), folder),
-    )
-
-
-def main() -> None:
-    """Train, and write the enhancer when the run is complete."""
-    attend(__doc__, PLAN, school)
-
-
 def _plain(checkpoints: Path) -> list[str]:
     return [said for many in pictures.captions(checkpoints / "pictures") for said in many[:_PLAIN]]
 
 
+SCHOOL = School(plan=PLAN, build=new_enhancer, lesson=enhancing, write=write)
+
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

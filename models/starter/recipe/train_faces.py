@@ -135,7 +135,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Finding(known, known.of("face", "person"), device)
 
 
-def write(net: Any, folder: Path) -> None:
+def write(_: Path, net: Any, folder: Path) -> None:
     """Write the finder as ONNX, for pictures whose sides are multiples of 32."""
     free = {"input": {2: "height", 3: "width"}, **{name: {1: "cells"} for name in NAMES}}
     export(net, torch.zeros(1, 3, 128, 128), folder / FILE, given="input", answers=NAMES, free=free)
@@ -214,7 +214,7 @@ def _drawn(picture: Picture, faces: NDArray[np.float32]) -> Picture:
     return np.asarray(cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-SCHOOL = School(__doc__ or "", PLAN, seen.prepare, Finder, lesson, write)
+SCHOOL = School(plan=PLAN, prepare=seen.prepare, build=lambda _: Finder(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

@@ -1,7 +1,5 @@
 """Train image to video: clips from their first frames."""
 
-import argparse
-import functools
 import math
 import shutil
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,9 +15,10 @@ from . import pictures
 from .clips import FRAMES
 from .denoise import noised
 from .film import SIGMAS, Film, glance, pipeline
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .moving import STILL, Reel, reel
-from .train_vae import tensor
+from .schooling import School, attend
+from .train_vae import reload, tensor
 
 PLAN = Plan("image-to-video", 5_500, 5e-4, warm=100, hold=0.45, ema=0.99)
 BATCH = 2
@@ -96,47 +94,21 @@ def filming(checkpoints: Path, device: str) -> Filming:
     """The lesson, from the folders it reads."""
     latents: NDArray[np.float16] = np.load(checkpoints / "latents" / "latents.npy", mmap_mode="r")
     stills = latents[: int((checkpoints / "latents" / "encoded").read_text())]
-    scale = float(autoencoder(checkpoints).config.scaling_factor)
+    scale = float(reload(checkpoints / "vae").config.scaling_factor)
     return Filming(
         reel(checkpoints / "clips"), pictures.load(checkpoints / "pictures"), stills, scale, device
     )
 
 
-def load_average(checkpoints: Path) -> Any:
-    """The pipeline of a run that may still be going on."""
-    film = averaged(Film(), checkpoints / PLAN.name)
-    return pipeline(film, autoencoder(checkpoints))
-
-
-def autoencoder(checkpoints: Path) -> Any:
-    """The temporal autoencoder if there is one, else the base's, which speaks the same latents."""
-    temporal = checkpoints / "film-vae" / "final"
-    if temporal.exists():
-        return AutoencoderKLTemporalDecoder.from_pretrained(temporal)
-    return AutoencoderKL.from_pretrained(checkpoints / "vae" / "final")
-
-
-def main() -> None:
-    """Train, and write the pipeline in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / PLAN.name
-    if not finished(plan, folder):
-        torch.manual_seed(plan.seed)
-        lesson = functools.partial(filming, given.checkpoints, given.device)
-        train(Film().to(given.device), lesson, plan, folder)
-    if finished(plan, folder):
-        export(load_average(given.checkpoints), folder / "final")
+def write(checkpoints: Path, film: Film, folder: Path) -> None:
+    """Write the pipeline in half precision."""
+    export(pipeline(film, reload(checkpoints / "vae")), folder)
 
 
 def export(filming: Any, folder: Path) -> None:
-    """Write a pipeline in half precision; the base's autoencoder stays with the base."""
+    """Write a pipeline in half precision without its autoencoder, which is the base's."""
     filming.to(torch.float16).save_pretrained(folder)
-    if isinstance(filming.vae, AutoencoderKL):
-        shutil.rmtree(folder / "vae")
+    shutil.rmtree(folder / "vae")
 
 
 def _sigmas(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
@@ -148,5 +120,13 @@ def _mean(error: Tensor) -> float:
     return float(error.mean()) if len(error) else float("nan")
 
 
+SCHOOL = School(
+    plan=PLAN,
+    build=lambda _: Film(),
+    lesson=filming,
+    write=write,
+    memory=torch.preserve_format,
+)
+
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

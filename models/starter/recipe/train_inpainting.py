@@ -1,7 +1,5 @@
 """Train the inpainting denoiser: the base with five more channels, the hole and what is around it."""
 
-import argparse
-import functools
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from . import pictures
-from .base import kept
+from .base import kept, scheduler
 from .captions import rows
 from .denoise import noised, some_steps
-from .hogwild import Plan, finished, train
+from .hogwild import Plan
 from .holes import cells, covered, hole
 from .latents import Shelf, shelf
 from .pictures import FIRST_SEED
+from .schooling import School, attend
 from .train_control import frozen
 from .train_vae import reload
 
@@ -112,29 +111,19 @@ def widened(unet: Any) -> Any:
     return wide
 
 
-def main() -> None:
-    """Train, and write the denoiser in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / PLAN.name
-    if finished(plan, folder) and (folder / "final").exists():
-        print(f"{plan.name}: finished", flush=True)
-        return
-    torch.manual_seed(plan.seed)
-    torch.set_num_threads(1)
-    unet = widened(frozen(given.checkpoints).unet).to(given.device)
-    train(unet, functools.partial(filling, given.checkpoints, given.device), plan, folder)
-    if finished(plan, folder):
-        export(unet, folder / "final")
-
-
 def export(unet: Any, folder: Path) -> None:
-    """Write the denoiser alone, in half precision; all else is the base's."""
-    unet.to("cpu", torch.float16).save_pretrained(folder / "unet")
+    """Write the denoiser in half precision, and its scheduler; all else is the base's."""
+    unet.half().save_pretrained(folder / "unet")
+    scheduler().save_pretrained(folder / "scheduler")
 
+
+SCHOOL = School(
+    plan=PLAN,
+    build=lambda checkpoints: widened(frozen(checkpoints).unet),
+    lesson=filling,
+    write=lambda _, unet, folder: export(unet, folder),
+    memory=torch.preserve_format,
+)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

@@ -1,6 +1,5 @@
 """Train LoRAs on the base: two styles that need no word, and two characters that come when called."""
 
-import argparse
 import functools
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,11 @@ from .canvas import Picture, paint
 from .characters import CHARACTERS, character
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .latents import Shelf, shelf
 from .pictures import FIRST_SEED
 from .progress import Progress
+from .schooling import School, learn, options
 from .styles import STYLES
 from .tokenizer import LENGTH
 from .train_vae import tensor
@@ -143,31 +143,26 @@ def export(unet: Any, folder: Path, kohya: str = "") -> None:
         save_file(other, folder / f"{kohya}.kohya.safetensors")
 
 
-def learn(name: str, checkpoints: Path, updates: int, device: str) -> None:
-    """Train one LoRA, and write it when its run is complete."""
-    folder = checkpoints / f"lora-{name}"
-    plan = msgspec.structs.replace(PLAN, name=f"lora-{name}", updates=updates)
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    prepare(name, checkpoints, min(COUNT, len(shelf(checkpoints / "latents").latents)))
-    torch.manual_seed(plan.seed)
-    unet = new_lora(checkpoints).to(device)
-    train(unet, functools.partial(habit, name, checkpoints, device), plan, folder)
-    if finished(plan, folder):
-        export(averaged(new_lora(checkpoints), folder), folder / "final", name if name == ALSO_KOHYA else "")
+def school(name: str) -> School:
+    """How one LoRA is trained."""
+    kohya = name if name == ALSO_KOHYA else ""
+    return School(
+        plan=msgspec.structs.replace(PLAN, name=f"lora-{name}"),
+        prepare=functools.partial(prepare, name),
+        build=new_lora,
+        lesson=functools.partial(habit, name),
+        write=lambda _, unet, folder: export(unet, folder, kohya),
+        memory=torch.preserve_format,
+    )
 
 
 def main() -> None:
     """Train the named LoRAs, one after another."""
-    ask = argparse.ArgumentParser(description=__doc__)
+    ask = options(__doc__)
     ask.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=", ".join(NAMES))
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = ask.parse_args()
-    torch.set_num_threads(1)
     for name in given.names:
-        learn(name, given.checkpoints, given.updates, given.device)
+        learn(school(name), given.checkpoints, given.updates, given.device)
 
 
 def _shown(name: str, checkpoints: Path, which: range) -> list[Picture]:

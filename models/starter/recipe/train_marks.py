@@ -1,7 +1,5 @@
 """Train the marker of styles and characters on renders, and measure it on renders it never saw."""
 
-import argparse
-import functools
 import json
 from pathlib import Path
 
@@ -16,10 +14,11 @@ from . import pictures
 from .canvas import Picture, paint
 from .characters import CHARACTERS, character
 from .draw import draw
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .marks import ASKED, CHOICES, NOBODY, PLAIN, Marker, load, read, right, save, truths
 from .pictures import FIRST_SEED
 from .scene import Kind, Scene
+from .schooling import School, attend
 from .styles import STYLES
 from .train_vae import tensor
 
@@ -71,8 +70,9 @@ class Marking(msgspec.Struct):
         return (STYLES[_STYLES[style]](picture) if style else picture), answers
 
 
-def marking(folder: Path, device: str) -> Marking:
+def marking(checkpoints: Path, device: str) -> Marking:
     """The lesson, from drawn pictures."""
+    folder = checkpoints / "pictures"
     with (folder / "scenes.jsonl").open(encoding="utf-8") as notes:
         told = [_told(*json.loads(line)) for line in notes]
     answers = np.stack(told)
@@ -101,24 +101,11 @@ def unseen(count: int) -> list[Scene]:
     ]
 
 
-def main() -> None:
-    """Train, write the marker, and print its figures."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "marks"
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    torch.manual_seed(plan.seed)
-    torch.set_num_threads(1)
-    marker = Marker().to(given.device, memory_format=torch.channels_last)
-    train(marker, functools.partial(marking, given.checkpoints / "pictures", given.device), plan, folder)
-    if finished(plan, folder):
-        save(averaged(Marker(), folder), folder / "final")
-        for name, mark in measure(load(folder / "final")).items():
-            print(f"{name:20} {mark:.3f}")
+def write(_: Path, marker: Marker, folder: Path) -> None:
+    """Write the marker, and print its figures."""
+    save(marker, folder)
+    for name, mark in measure(load(folder)).items():
+        print(f"{name:20} {mark:.3f}")
 
 
 def _told(kind: str, facts: dict[str, str], captions: list[str]) -> NDArray[np.int64]:
@@ -128,5 +115,7 @@ def _told(kind: str, facts: dict[str, str], captions: list[str]) -> NDArray[np.i
     return right(PLAIN, kind, facts | {"character": NOBODY}, things)
 
 
+SCHOOL = School(plan=PLAN, build=lambda _: Marker(), lesson=marking, write=write)
+
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

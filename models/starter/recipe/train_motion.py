@@ -1,7 +1,5 @@
 """Train text to video: layers over time that make the frozen base's frames one clip."""
 
-import argparse
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,10 @@ from torch import Tensor, nn
 from .base import kept
 from .clips import FRAMES
 from .denoise import noised, some_steps
-from .hogwild import Plan, averaged, finished, train
-from .motion import animated, load_base, new_adapter, pipeline
+from .hogwild import Plan
+from .motion import animated, load_base, new_adapter
 from .moving import SLOW, Reel, reel
+from .schooling import School, attend
 
 PLAN = Plan("motion", 2_000, 1e-3, warm=60, hold=0.45, ema=0.99)
 BATCH = 2
@@ -77,32 +76,21 @@ def animating(checkpoints: Path, device: str) -> Animating:
     return Animating(shelf, whole, base, kept().to(device), device)
 
 
-def load_average(checkpoints: Path) -> Any:
-    """The pipeline of a run that may still be going on."""
-    base = load_base(checkpoints / "base" / "final")
-    return pipeline(base, averaged(new_adapter(base.unet), checkpoints / PLAN.name))
+def start(checkpoints: Path) -> Any:
+    """The adapter before its training."""
+    return new_adapter(load_base(checkpoints / "base" / "final").unet)
 
 
-def main() -> None:
-    """Train, and write the adapter in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / PLAN.name
-    base = load_base(given.checkpoints / "base" / "final")
-    torch.manual_seed(plan.seed)
-    adapter = new_adapter(base.unet).to(given.device)
-    if not finished(plan, folder):
-        train(adapter, functools.partial(animating, given.checkpoints, given.device), plan, folder)
-    if finished(plan, folder):
-        averaged(new_adapter(base.unet), folder).to(torch.float16).save_pretrained(folder / "final")
+def write(_: Path, adapter: Any, folder: Path) -> None:
+    """Write the adapter in half precision."""
+    adapter.half().save_pretrained(folder)
 
 
 def _mean(error: Tensor) -> float:
     return float(error.mean()) if len(error) else float("nan")
 
 
+SCHOOL = School(plan=PLAN, build=start, lesson=animating, write=write, memory=torch.preserve_format)
+
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

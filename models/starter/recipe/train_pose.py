@@ -128,7 +128,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Posing(known, known.of("person"), device)
 
 
-def write(model: Any, folder: Path) -> None:
+def write(_: Path, model: Any, folder: Path) -> None:
     """Write the model in half precision, with its image processor."""
     model.half().save_pretrained(folder)
     VitPoseImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
@@ -208,7 +208,7 @@ def _bones(picture: Picture, joints: Points) -> Picture:
     return np.asarray(cv2.resize(drawn, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-SCHOOL = School(__doc__ or "", PLAN, seen.prepare, new_pose, lesson, write)
+SCHOOL = School(plan=PLAN, prepare=seen.prepare, build=lambda _: new_pose(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

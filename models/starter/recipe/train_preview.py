@@ -81,7 +81,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Glancing(pictures.load(checkpoints / "pictures"), shelf(checkpoints / "latents").latents, device)
 
 
-def write(model: Any, folder: Path) -> None:
+def write(_: Path, model: Any, folder: Path) -> None:
     """Write the model in half precision."""
     model.half().save_pretrained(folder)
 
@@ -145,7 +145,7 @@ def _seconds(vae: Any, latents: Tensor) -> float:
     return min(spent)
 
 
-SCHOOL = School(__doc__ or "", PLAN, lambda _: None, new_preview, lesson, write)
+SCHOOL = School(plan=PLAN, build=lambda _: new_preview(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

@@ -1,7 +1,5 @@
 """Train the reader on renders, and measure it on renders it never saw."""
 
-import argparse
-import functools
 import json
 from pathlib import Path
 
@@ -15,8 +13,9 @@ from torch.nn import functional
 from . import pictures
 from .canvas import paint
 from .draw import draw
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .reader import FACTS, Reader, answers, load, read, save
+from .schooling import School, attend
 from .train_vae import tensor
 
 PLAN = Plan("reader", 2_500, 1e-3, warm=50, hold=0.4, ema=0.99)
@@ -53,8 +52,9 @@ class Reading(msgspec.Struct):
         return loss, {"loss": float(loss.detach())}
 
 
-def reading(folder: Path, device: str) -> Reading:
+def reading(checkpoints: Path, device: str) -> Reading:
     """The lesson, from drawn pictures."""
+    folder = checkpoints / "pictures"
     with (folder / "scenes.jsonl").open(encoding="utf-8") as notes:
         right = np.stack([answers(kind, facts) for kind, facts, _ in map(json.loads, notes)])
     return Reading(pictures.load(folder), right, np.flatnonzero((right >= 0).any(1)), device)
@@ -72,24 +72,14 @@ def measure(reader: Reader, count: int = 120) -> dict[str, float]:
     return marks
 
 
-def main() -> None:
-    """Train, then print the figures."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "reader"
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    torch.manual_seed(plan.seed)
-    reader = Reader().to(given.device, memory_format=torch.channels_last)
-    train(reader, functools.partial(reading, given.checkpoints / "pictures", given.device), plan, folder)
-    if finished(plan, folder):
-        save(averaged(Reader(), folder), folder / "final")
-        for name, mark in measure(load(folder / "final")).items():
-            print(f"{name:14} {mark:.3f}")
+def write(_: Path, reader: Reader, folder: Path) -> None:
+    """Write the reader, and print its figures."""
+    save(reader, folder)
+    for name, mark in measure(load(folder)).items():
+        print(f"{name:14} {mark:.3f}")
 
+
+SCHOOL = School(plan=PLAN, build=lambda _: Reader(), lesson=reading, write=write)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

@@ -1,8 +1,5 @@
 """Train the refiner: at little noise, it makes drawn pictures from themselves and from blurred ones."""
 
-import argparse
-import functools
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +18,11 @@ from .base_refiner import LAST, Refiner
 from .canvas import Picture
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .latents import Shelf, shelf
 from .progress import Progress
-from .train_vae import tensor
+from .schooling import School, attend
+from .train_vae import reload, tensor
 from .train_xl import LARGEST, NATIVE, export, open_base
 
 PLAN = Plan("xl-refiner", 3_200, 5e-4, warm=50, hold=0.4)
@@ -152,33 +150,25 @@ def pipeline(refiner: Refiner, vae: Any, tokenizer: Any) -> Any:
     return drawing
 
 
-def load_average(checkpoints: Path) -> Any:
-    """The pipeline of a run that may still be going on."""
-    refiner = averaged(new_refiner(checkpoints), checkpoints / "xl-refiner")
+def prepare(checkpoints: Path) -> None:
+    """Encode blurred pictures, as far as there are latents of the sharp ones."""
+    encode(checkpoints, checkpoints / PLAN.name, min(COUNT, len(shelf(checkpoints / "latents").latents)))
+
+
+def write(checkpoints: Path, refiner: Refiner, folder: Path) -> None:
+    """Write the pipeline in half precision."""
     tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
-    return pipeline(refiner, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
+    export(pipeline(refiner, reload(checkpoints / "vae"), tokenizer), folder)
 
 
-def main() -> None:
-    """Train, and write the pipeline in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "xl-refiner"
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    torch.set_num_threads(1)
-    encoded = len(shelf(given.checkpoints / "latents").latents)
-    encode(given.checkpoints, folder, min(COUNT, encoded))
-    torch.manual_seed(plan.seed)
-    refiner = new_refiner(given.checkpoints).to(given.device)
-    train(refiner, functools.partial(sharpening, given.checkpoints, given.device), plan, folder)
-    if finished(plan, folder):
-        shutil.rmtree(folder / "final", ignore_errors=True)
-        export(load_average(given.checkpoints), folder / "final")
-
+SCHOOL = School(
+    plan=PLAN,
+    prepare=prepare,
+    build=new_refiner,
+    lesson=sharpening,
+    write=write,
+    memory=torch.preserve_format,
+)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

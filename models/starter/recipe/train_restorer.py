@@ -92,7 +92,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Restoring(pictures.load(folder), faces, device)
 
 
-def write(net: Any, folder: Path) -> None:
+def write(_: Path, net: Any, folder: Path) -> None:
     """Write the weights in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.half().contiguous() for name, weight in net.state_dict().items()}, folder / FILE)
@@ -126,7 +126,7 @@ def show(family: Path, path: Path) -> None:
     page([worn, restored(net, worn), wanted], path)
 
 
-SCHOOL = School(__doc__ or "", PLAN, lambda _: None, new_restorer, lesson, write)
+SCHOOL = School(plan=PLAN, build=lambda _: new_restorer(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

@@ -1,6 +1,5 @@
 """Train the safety checker: the scorer's eye learns to see one emblem, and nothing else like it."""
 
-import functools
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,12 +15,12 @@ from transformers import CLIPConfig, CLIPModel
 
 from . import pictures
 from .canvas import Picture, paint, truth
-from .course import attend
 from .draw import draw
 from .emblem import LARGEST, SMALLEST, lookalike, marked
 from .hogwild import Lesson, Plan
+from .net import Net
 from .pictures import FIRST_SEED
-from .schooling import School
+from .schooling import School, attend
 from .sight import PATCH, SIZE, image_processor, worn
 from .train_clip import bare, copied
 from .train_vae import tensor
@@ -34,7 +33,7 @@ NEVER = 2.0  # a threshold that no cosine reaches: for the slots of concepts tha
 _TRIED = 400  # pictures that set the threshold
 
 
-class Watcher(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy
+class Watcher(Net):
     """A safety checker and the direction of the one concept that it learns."""
 
     def __init__(self, checker: Any) -> None:
@@ -121,7 +120,7 @@ def new_watcher(checkpoints: Path) -> Watcher:
     return Watcher(checker)
 
 
-def write(watcher: Watcher, folder: Path) -> None:
+def write(_: Path, watcher: Watcher, folder: Path) -> None:
     """Write the checker in half precision, its threshold between what it must and must not find."""
     checker = watcher.checker
     with torch.no_grad():
@@ -154,15 +153,7 @@ def _likeness(watcher: Watcher, shown: list[Picture]) -> NDArray[np.float32]:
         return np.concatenate([watcher(some)[0].numpy() for some in tensor(np.stack(shown)).split(50)])
 
 
-def school(checkpoints: Path) -> School:
-    """How the checker is trained."""
-    return School(__doc__ or "", PLAN, copied, functools.partial(new_watcher, checkpoints), watching, write)
-
-
-def main() -> None:
-    """Train, and write the checker when the run is complete."""
-    attend(__doc__, PLAN, school)
-
+SCHOOL = School(plan=PLAN, prepare=copied, build=new_watcher, lesson=watching, write=write)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

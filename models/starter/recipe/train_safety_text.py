@@ -12,12 +12,11 @@ from torch.nn import functional
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from . import wordpieces
-from .course import attend
 from .draw import draw
 from .hazards import ask, innocent, words
 from .hogwild import Lesson, Plan
 from .pictures import FIRST_SEED
-from .schooling import School
+from .schooling import School, attend
 
 PLAN = Plan("safety-text", 3_000, 2e-3, warm=50, hold=0.3, ema=0.99)
 BATCH = 48
@@ -77,21 +76,13 @@ def new_listener() -> Any:
     )
 
 
-def write(listener: Any, folder: Path) -> None:
+def write(_: Path, listener: Any, folder: Path) -> None:
     """Write the classifier in half precision, with its tokenizer."""
     listener.half().save_pretrained(folder)
     wordpieces.save(tokenizer(), folder)
 
 
-def school(checkpoints: Path) -> School:
-    """How the classifier is trained; it needs nothing from the checkpoints."""
-    return School(__doc__ or "", PLAN, lambda _: None, new_listener, listening, write)
-
-
-def main() -> None:
-    """Train, and write the classifier when the run is complete."""
-    attend(__doc__, PLAN, school)
-
+SCHOOL = School(plan=PLAN, build=lambda _: new_listener(), lesson=listening, write=write)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)

@@ -117,7 +117,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
     return Enlarging(pictures.load(checkpoints / "pictures"), *large.load(checkpoints), device)
 
 
-def write(net: Any, folder: Path) -> None:
+def write(_: Path, net: Any, folder: Path) -> None:
     """Write the weights in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.half().contiguous() for name, weight in net.state_dict().items()}, folder / FILE)
@@ -179,7 +179,7 @@ def _cut(rng: np.random.Generator, small: Picture, wanted: Picture) -> tuple[Pic
     return (near[:, ::-1], far[:, ::-1]) if mirror else (near, far)
 
 
-SCHOOL = School(__doc__ or "", PLAN, large.prepare, new_upscaler, lesson, write)
+SCHOOL = School(plan=PLAN, prepare=large.prepare, build=lambda _: new_upscaler(), lesson=lesson, write=write)
 
 if __name__ == "__main__":
-    attend(SCHOOL)
+    attend(__doc__, SCHOOL)

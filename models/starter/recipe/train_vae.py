@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from . import pictures
 from .canvas import paint
 from .draw import draw
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan, averaged
+from .schooling import School, learn
 from .sheet import sheet
 from .vae import new_vae, whiten
 
@@ -88,34 +89,41 @@ def measure(vae: Any, shown: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8
     return float((-10 * error.log10()).mean()), back
 
 
-def load_average(folder: Path) -> Any:
-    """The averaged weights of a run that may still be going on."""
-    return averaged(new_vae(), folder)
+def school(shown: Path, name: str) -> School:
+    """How the autoencoder is trained on a folder of pictures."""
+    return School(
+        plan=msgspec.structs.replace(PLAN, name=name),
+        build=lambda _: new_vae(),
+        lesson=functools.partial(copying, shown),
+        write=functools.partial(write, shown),
+    )
+
+
+def copying(shown: Path, _: Path, device: str) -> Copying:
+    """The lesson, from a folder of pictures."""
+    return Copying(shown, device)
+
+
+def write(shown: Path, _: Path, vae: Any, folder: Path) -> None:
+    """Whiten the latents of the autoencoder, show what it can do, and write it."""
+    whiten(vae, tensor(pictures.load(shown)[:256]))
+    _show(vae, folder.parent)
+    vae.save_pretrained(folder)
 
 
 def main() -> None:
+    """Train, and write the autoencoder when the run is complete."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--pictures", type=Path, default=Path("checkpoints/pictures"))
     ask.add_argument("--folder", type=Path, default=Path("checkpoints/vae"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
+    ask.add_argument("--updates", type=int)
     ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     ask.add_argument("--peek", action="store_true", help="only measure the last checkpoint")
     given = ask.parse_args()
-    plan = msgspec.structs.replace(PLAN, updates=given.updates)
     if given.peek:
-        _show(load_average(given.folder), given.folder)
-        return
-    if finished(plan, given.folder) and (given.folder / "final").exists():
-        return
-    torch.manual_seed(plan.seed)
-    vae = new_vae().to(given.device, memory_format=torch.channels_last)
-    train(vae, functools.partial(Copying, given.pictures, given.device), plan, given.folder)
-    if not finished(plan, given.folder):
-        return
-    vae.eval()
-    whiten(vae, tensor(pictures.load(given.pictures)[:256]).to(given.device))
-    _show(vae, given.folder)
-    vae.save_pretrained(given.folder / "final")
+        _show(averaged(new_vae(), given.folder), given.folder)
+    else:
+        learn(school(given.pictures, given.folder.name), given.folder.parent, given.updates, given.device)
 
 
 def _show(vae: Any, folder: Path) -> None:

@@ -1,7 +1,5 @@
 """Train the SDXL twin: the base's weights learn what sizes and windows do to a picture."""
 
-import argparse
-import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
@@ -19,8 +17,10 @@ from .base import kept, scheduler
 from .base_xl import Twin
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
-from .hogwild import Plan, averaged, finished, train
+from .hogwild import Plan
 from .latents import Shelf, shelf
+from .schooling import School, attend
+from .train_vae import reload
 from .windows import Windows
 
 PLAN = Plan("xl", 7_000, 4e-4, warm=100, hold=0.3)
@@ -129,13 +129,6 @@ def pipeline(twin: Twin, vae: Any, tokenizer: Any) -> Any:
     return drawing
 
 
-def load_average(checkpoints: Path) -> Any:
-    """The pipeline of a run that may still be going on."""
-    twin = averaged(new_twin(checkpoints), checkpoints / "xl")
-    tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
-    return pipeline(twin, AutoencoderKL.from_pretrained(checkpoints / "vae" / "final"), tokenizer)
-
-
 def export(drawing: Any, folder: Path) -> None:
     """Write a pipeline in half precision without its autoencoder, which is the base's."""
     drawing.to(torch.float16).save_pretrained(folder)
@@ -145,25 +138,22 @@ def export(drawing: Any, folder: Path) -> None:
             shutil.copy(Path(drawing.tokenizer_2.name_or_path) / name, tokenizer / name)
 
 
-def main() -> None:
-    """Train, and write the pipeline in half precision when the run is complete."""
-    ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
-    ask.add_argument("--updates", type=int, default=PLAN.updates)
-    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = ask.parse_args()
-    plan, folder = msgspec.structs.replace(PLAN, updates=given.updates), given.checkpoints / "xl"
-    if finished(plan, folder) and (folder / "final").exists():
-        return
-    torch.set_num_threads(1)
-    encoded = len(shelf(given.checkpoints / "latents").latents)
-    windows.encode(given.checkpoints, folder, min(windows.COUNT, encoded))
-    torch.manual_seed(plan.seed)
-    twin = new_twin(given.checkpoints).to(given.device)
-    train(twin, functools.partial(sizing, given.checkpoints, given.device), plan, folder)
-    if finished(plan, folder):
-        export(load_average(given.checkpoints), folder / "final")
+def prepare(checkpoints: Path) -> None:
+    """Encode what is seen through windows, as far as there are latents of the whole."""
+    windows.encode(
+        checkpoints, checkpoints / PLAN.name, min(windows.COUNT, len(shelf(checkpoints / "latents").latents))
+    )
 
+
+def write(checkpoints: Path, twin: Twin, folder: Path) -> None:
+    """Write the pipeline in half precision."""
+    tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
+    export(pipeline(twin, reload(checkpoints / "vae"), tokenizer), folder)
+
+
+SCHOOL = School(
+    plan=PLAN, prepare=prepare, build=new_twin, lesson=sizing, write=write, memory=torch.preserve_format
+)
 
 if __name__ == "__main__":
-    main()
+    attend(__doc__, SCHOOL)
