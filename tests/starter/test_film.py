@@ -1,6 +1,5 @@
 """Image to video: it starts as a copy, learns, keeps its layout, and is measured fairly."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from recipe.canvas import paint
 from recipe.clips import FRAMES, PHRASES, Motion, clip
 from recipe.draw import draw
 from recipe.film import Film, glance, pipeline
-from recipe.film_vae import keep_colour, new_film_vae, spatial_only, through_time
 from recipe.measure_film import Shot, load, marks
 from recipe.motions import COURSES, flicker, motion, watch
 from recipe.moving import MOTIONS, NATURAL, SLOW, Reel, take
@@ -74,7 +72,6 @@ def test_the_parts_have_their_sizes() -> None:
     film = Film()
     assert size(film.unet) < 7
     assert size(film.eye) < 1
-    assert size(new_film_vae()) < 4
 
 
 def test_a_new_denoiser_copies_the_first_frame() -> None:
@@ -107,26 +104,9 @@ def test_the_loss_of_a_new_denoiser_falls() -> None:
     assert PLAN.name == "image-to-video"
 
 
-def test_a_new_temporal_autoencoder_keeps_colours_and_knows_no_time_yet() -> None:
+def test_what_is_written_is_read_by_the_ordinary_loader(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    pictures = tensor(unseen(8))
-    vae = new_film_vae().eval()
-    keep_colour(vae, pictures, coarse(pictures))
-    with torch.inference_mode():
-        latents = vae.encode(pictures[:3]).latent_dist.mode()
-        through = vae.decode(latents, num_frames=3).sample
-        spatial_only(vae)
-        alone = vae.decode(latents, num_frames=1).sample
-        through_time(vae)
-    assert torch.allclose(through, alone, atol=1e-4)
-    assert (latents - coarse(pictures[:3])).square().mean() < 0.05
-    assert -10 * (((through.clamp(-1, 1) - pictures[:3]) / 2).square().mean().log10()) > 19
-
-
-@pytest.mark.parametrize("new", [new_film_vae, lambda: new_vae((8, 16, 16, 16))])
-def test_what_is_written_is_read_by_the_ordinary_loader(tmp_path: Path, new: Callable[[], Any]) -> None:
-    torch.manual_seed(0)
-    filming = pipeline(Film(), new())
+    filming = pipeline(Film(), new_vae((8, 16, 16, 16)))
     filming.vae.save_pretrained(tmp_path / "base" / "vae")
     picture = Image.fromarray(unseen(1)[0])
 
@@ -144,6 +124,7 @@ def test_what_is_written_is_read_by_the_ordinary_loader(tmp_path: Path, new: Cal
 
     before = made(filming)
     export(filming, tmp_path / "image-to-video")
+    assert not (tmp_path / "image-to-video" / "vae").exists()
     after = made(load(tmp_path))
     assert before.shape == (1, FRAMES, 4, 16, 16)
     assert (after - before).abs().mean() < 0.02 * before.abs().mean()

@@ -44,11 +44,9 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
 
 
 def load(family: Path, device: str = "cpu") -> Any:
-    """The model, through the ordinary loader, on the base's autoencoder unless it has its own."""
-    parts = {}
-    if not (family / MODEL / "vae").exists():
-        parts["vae"] = AutoencoderKL.from_pretrained(family / "base" / "vae", dtype=torch.float32)
-    filming = StableVideoDiffusionPipeline.from_pretrained(family / MODEL, dtype=torch.float32, **parts)
+    """The model, through the ordinary loader, on the base's autoencoder."""
+    vae = AutoencoderKL.from_pretrained(family / "base" / "vae", dtype=torch.float32)
+    filming = StableVideoDiffusionPipeline.from_pretrained(family / MODEL, dtype=torch.float32, vae=vae)
     filming.set_progress_bar_config(disable=True)
     return filming.to(device)
 
