@@ -19,7 +19,9 @@ from tests.starter.shelves import small_checkpoints
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_checkpoints(tmp_path_factory.mktemp("clip"), 24)
+    folder = small_checkpoints(tmp_path_factory.mktemp("clip"), 24)
+    copies.prepare(folder)
+    return folder
 
 
 def test_a_new_scorer_reads_as_the_base_does(checkpoints: Path) -> None:
@@ -87,12 +89,16 @@ def test_worn_pictures_stay_what_they_were() -> None:
 
 
 def test_copies_go_on_where_a_stopped_run_was(checkpoints: Path, tmp_path: Path) -> None:
-    source, vae = checkpoints / "pictures", checkpoints / "vae" / "final"
-    whole = np.array(copies.copy(source, vae, tmp_path, 20))
+    for part in ("pictures", "vae"):
+        (tmp_path / part).symlink_to(checkpoints / part)
+    copies.prepare(tmp_path, 20)
+    whole = np.array(copies.load(tmp_path))
     assert len(whole) == 20
-    (tmp_path / "copied").write_text("16")
-    again = np.lib.format.open_memmap(tmp_path / "copies.npy", "r+")
+    (tmp_path / "copies" / "copied").write_text("16")
+    again = np.lib.format.open_memmap(tmp_path / "copies" / "copies.npy", "r+")
     again[16:] = 0
     again.flush()
-    assert np.array_equal(copies.copy(source, vae, tmp_path, 20), whole)
-    assert len(copies.copy(source, vae, tmp_path, 24)) == 24
+    copies.prepare(tmp_path, 20)
+    assert np.array_equal(copies.load(tmp_path), whole)
+    copies.prepare(tmp_path, 24)
+    assert len(copies.load(tmp_path)) == 24

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from recipe import measure_safety, train_clip, train_safety, train_safety_text
+from recipe import copies, measure_safety, train_clip, train_safety, train_safety_text
 from recipe.canvas import paint, truth
 from recipe.draw import draw
 from recipe.emblem import LOOKALIKES, lookalike, marked
@@ -22,6 +22,7 @@ from tests.starter.shelves import small_checkpoints
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small_checkpoints(tmp_path_factory.mktemp("safety"), 16)
+    copies.prepare(folder)
     train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
     return folder
 

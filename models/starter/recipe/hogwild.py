@@ -20,7 +20,7 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from .attention import plain
-from .progress import Progress
+from .progress import Progress, note, reached
 
 
 class Plan(Struct, frozen=True):
@@ -76,7 +76,7 @@ def train(model: nn.Module, make_lesson: Callable[[], Lesson], plan: Plan, folde
         plain(model)
     context = processes.get_context("spawn")
     average = found or {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    done = int((folder / "done").read_text()) if found else 0
+    done = reached(folder / "done") if found else 0
     shared = Shared(model, average, context.Value("i", done), context.Event())
     if device.type == "cuda":
         _work(0, shared, make_lesson, plan, folder)
@@ -90,8 +90,7 @@ def train(model: nn.Module, make_lesson: Callable[[], Lesson], plan: Plan, folde
 
 def finished(plan: Plan, folder: Path) -> bool:
     """Whether a run reached its last update."""
-    mark = folder / "done"
-    return mark.exists() and int(mark.read_text()) >= plan.updates
+    return (folder / "done").exists() and reached(folder / "done") >= plan.updates
 
 
 def averaged(model: Any, folder: Path) -> Any:
@@ -104,9 +103,7 @@ def averaged(model: Any, folder: Path) -> Any:
 def save(shared: Shared, folder: Path) -> None:
     """Write weights and averages; a stop while writing leaves the checkpoint before."""
     _write({"model": shared.model.state_dict(), "average": shared.average}, folder / "weights.pt")
-    fresh = folder / "done.new"
-    fresh.write_text(str(shared.done.value))
-    fresh.replace(folder / "done")
+    note(folder / "done", shared.done.value)
 
 
 def _work_together(

@@ -1,5 +1,6 @@
 """Latents and caption tokens on disk: what the denoisers are trained on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from transformers import CLIPTokenizer
 
 from . import pictures
 from .draw import CAPTIONS
-from .progress import Progress
+from .filling import Store, fill
+from .progress import reached
 from .tokenizer import LENGTH, build
 from .train_vae import reload, tensor
 
@@ -36,20 +38,29 @@ class Shelf(Struct, frozen=True):
 
 def encode(source: Path, vae_folder: Path, folder: Path) -> None:
     """Encode all pictures of a folder, going on where an earlier run stopped."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shown = pictures.load(source)
+    fill_latents(
+        folder / "latents.npy",
+        folder / "encoded",
+        len(shown),
+        vae_folder,
+        lambda which: np.asarray(shown[which.start : which.stop]),
+    )
+
+
+def fill_latents(
+    path: Path, mark: Path, count: int, vae_folder: Path, shown: Callable[[range], NDArray[np.uint8]]
+) -> None:
+    """Fill a file with the latents of `count` pictures, going on where an earlier run stopped."""
     torch.set_flush_denormal(True)
     vae = reload(vae_folder).to(memory_format=torch.channels_last)
-    shown = pictures.load(source)
-    store, mark = folder / "latents.npy", folder / "encoded"
-    done = int(mark.read_text()) if mark.exists() else 0
-    latents = np.lib.format.open_memmap(store, "r+" if done else "w+", np.float16, (len(shown), 4, 16, 16))
-    progress = Progress("encode", len(shown), done)
-    for start in range(done, len(shown), _BATCH):
+
+    def some(which: range) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            means = vae.encode(tensor(np.asarray(shown[start : start + _BATCH]))).latent_dist.mean
-        latents[start : start + _BATCH] = (means * vae.config.scaling_factor).numpy()
-        mark.write_text(str(min(len(shown), start + _BATCH)))
-        progress.at(min(len(shown), start + _BATCH))
+            means = vae.encode(tensor(shown(which))).latent_dist.mean
+        return [(means * vae.config.scaling_factor).numpy()]
+
+    fill(mark.parent.name, mark, [Store(path, np.float16, (count, 4, 16, 16))], some, chunk=_BATCH)
 
 
 def tokenize(source: Path, folder: Path) -> None:
@@ -69,7 +80,7 @@ def tokenize(source: Path, folder: Path) -> None:
 
 def shelf(folder: Path) -> Shelf:
     """The shelf of a folder, as far as it is encoded."""
-    count = int((folder / "encoded").read_text())
+    count = reached(folder / "encoded")
     latents: NDArray[np.float16] = np.load(folder / "latents.npy", mmap_mode="r")
     return Shelf(
         latents[:count],

@@ -26,7 +26,7 @@ from .scene import Point, Scene
 from .sheet import sheet
 from .train_depth import estimate as depth_of
 from .train_pose import estimate as joints_of
-from .train_vae import measure as copy
+from .train_vae import copied
 
 NEAR = 2  # pixels that an edge may be off
 WITHIN = 6.0  # pixels that a joint may be off
@@ -55,7 +55,7 @@ def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]
         kept = trial.read(steered(drawing, trial, 1.0), trial.scenes)
         free = trial.read(steered(drawing, trial, 0.0), trial.scenes)
         renders = np.stack([paint(scene) for scene in trial.scenes])
-        best = trial.read(list(copy(drawing.vae, renders)[1]), trial.scenes)
+        best = trial.read(list(copied(drawing.vae, renders)), trial.scenes)
         lines += [
             Figure(trial.folder, trial.what, _mean(kept), trial.wanted, _mean(free)),
             Figure(trial.folder, f"{trial.what} of the autoencoder's copies", _mean(best), trial.wanted),

@@ -22,7 +22,7 @@ from .judge import judge
 from .scene import Scene
 from .shapes import HELD_OUT
 from .sheet import sheet
-from .train_vae import measure as copy
+from .train_vae import copied
 
 MARGIN = 14  # of a hole over the box of what stood there, so that its shadow goes too
 BAND = 4  # pixels on either side of a hole's edge that make the seam
@@ -51,7 +51,7 @@ def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]
     asked, said = [task.asked for task in given], [task.said for task in given]
     there, without = (answered(given, fill(one, given, asked)) for one in drawings)
     seam, other = (mismatch(given, fill(one, given, said)) for one in drawings)
-    copies = copy(drawings[0].vae, np.stack([task.picture for task in given]))[1]
+    copies = copied(drawings[0].vae, np.stack([task.picture for task in given]))
     wanted = WORSE * mismatch(given, list(copies))
     return [
         Figure("inpainting", "asked shape and colour in the hole", there, 0.9, without),

@@ -18,8 +18,7 @@ from .measure_base import SHOWN, generate, mean
 from .measure_xl import open_xl, sharpness
 from .page import page
 from .train_refiner import blur
-from .train_vae import measure as copied
-from .train_vae import tensor
+from .train_vae import copied, tensor
 
 FROM = 1 - LAST / 1000  # of the way, where the refiner takes over
 _BATCH = 16
@@ -32,7 +31,7 @@ def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]
     seeds = range(max(4, count // 4))
     asked = [draw(seed).captions[0] for seed in seeds]
     renders = np.stack([paint(draw(seed)) for seed in seeds])
-    ideal = sharpness(list(copied(twin.vae, renders)[1]))
+    ideal = sharpness(list(copied(twin.vae, renders)))
     alone, both = sharpness(generate(twin, asked)), sharpness(relayed(twin, refiner, asked))
     exam = questions(count // 2)
     prompts = [question.prompt for question in exam]

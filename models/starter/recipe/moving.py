@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from .canvas import paint
 from .clips import FRAMES, PHRASES, Motion, clip
+from .filling import Store, lay
+from .filling import fill as fill_stores
 from .pictures import FIRST_SEED
-from .progress import Progress
+from .progress import reached
 from .scene import Scene
-from .train_vae import tensor
+from .train_vae import reload, tensor
 
 COUNT = 2800
 MOTIONS: tuple[Motion, ...] = tuple(PHRASES)
@@ -65,15 +68,12 @@ def take(index: int, first: int = FIRST_SEED) -> Take:
 def fill(checkpoints: Path, count: int = COUNT) -> None:
     """Draw and encode takes in two processes, going on where an earlier run stopped."""
     folder = checkpoints / "clips"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, shape, kind in _stores(count):
-        if not (folder / name).exists():
-            np.lib.format.open_memmap(folder / name, "w+", kind, shape).flush()
+    lay(_stores(folder, count), *(_mark(folder, rank) for rank in range(_WORKERS)))
     context = processes.get_context("spawn")
     team = [
         context.Process(target=_fill_part, args=(rank, checkpoints, count))
         for rank in range(_WORKERS)
-        if _done(folder, rank) < len(range(rank, count, _WORKERS))
+        if reached(_mark(folder, rank)) < len(range(rank, count, _WORKERS))
     ]
     for worker in team:
         worker.start()
@@ -86,7 +86,7 @@ def fill(checkpoints: Path, count: int = COUNT) -> None:
 def reel(folder: Path) -> Reel:
     """The takes of a folder, as far as both processes have encoded them."""
     latents: NDArray[np.float16] = np.load(folder / "latents.npy", mmap_mode="r")
-    count = min(len(latents), *(_WORKERS * _done(folder, rank) + rank for rank in range(_WORKERS)))
+    count = min(len(latents), *(_WORKERS * reached(_mark(folder, rank)) + rank for rank in range(_WORKERS)))
     notes = [dict[int, list[str]](_notes(folder, rank)) for rank in range(_WORKERS)]
     captions = [notes[index % _WORKERS][index] for index in range(count)]
     return Reel(
@@ -109,34 +109,31 @@ def encoded(vae: AutoencoderKL, frames: NDArray[np.uint8]) -> torch.Tensor:
 def _fill_part(rank: int, checkpoints: Path, count: int) -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    folder = checkpoints / "clips"
-    vae = AutoencoderKL.from_pretrained(checkpoints / "vae" / "final").eval()
-    latents, firsts, buckets = (np.load(folder / name, mmap_mode="r+") for name, _, _ in _stores(count))
-    mine, done = range(rank, count, _WORKERS), _done(folder, rank)
-    progress = Progress(f"clips {rank}", len(mine), done)
-    for position in range(done, len(mine)):
-        index = mine[position]
+    folder, vae = checkpoints / "clips", reload(checkpoints / "vae")
+
+    def one(which: range) -> list[NDArray[Any]]:
+        (index,) = which
         shown = take(index)
         frames = shown.paint()
-        latents[index], firsts[index] = encoded(vae, frames).numpy(), frames[0]
-        buckets[index] = shown.bucket
         with (folder / f"captions{rank}.jsonl").open("a", encoding="utf-8") as notes:
             notes.write(json.dumps([index, shown.captions]) + "\n")
-        (folder / f"done{rank}").write_text(str(position + 1))
-        progress.at(position + 1)
+        return [encoded(vae, frames).numpy()[None], frames[:1], np.asarray([shown.bucket])]
+
+    mine = range(rank, count, _WORKERS)
+    fill_stores(f"clips {rank}", _mark(folder, rank), _stores(folder, count), one, chunk=1, over=mine)
 
 
-def _stores(count: int) -> tuple[tuple[str, tuple[int, ...], type], ...]:
-    return (
-        ("latents.npy", (count, FRAMES, 4, 16, 16), np.float16),
-        ("firsts.npy", (count, 128, 128, 3), np.uint8),
-        ("buckets.npy", (count,), np.int64),
-    )
+def _stores(folder: Path, count: int) -> list[Store]:
+    return [
+        Store(folder / "latents.npy", np.float16, (count, FRAMES, 4, 16, 16)),
+        Store(folder / "firsts.npy", np.uint8, (count, 128, 128, 3)),
+        Store(folder / "buckets.npy", np.int64, (count,)),
+    ]
 
 
-def _done(folder: Path, rank: int) -> int:
-    mark = folder / f"done{rank}"
-    return int(mark.read_text()) if mark.exists() else 0
+def _mark(folder: Path, rank: int) -> Path:
+    """How far a process is."""
+    return folder / f"done{rank}"
 
 
 def _notes(folder: Path, rank: int) -> list[tuple[int, list[str]]]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .canvas import paint
 from .draw import draw
-from .progress import Progress
+from .filling import Store, fill, lay
+from .progress import reached
 from .scene import Kind
 
 FIRST_SEED = 1_000_000  # smaller seeds are for measuring only
@@ -18,29 +19,26 @@ _CHUNK = 250
 
 def render(folder: Path, count: int, size: int = 128, kind: Kind | None = None) -> None:
     """Draw `count` pictures, of one kind or of all, going on where an earlier run stopped."""
-    folder.mkdir(parents=True, exist_ok=True)
-    store = folder / "pictures.npy"
-    pictures = np.lib.format.open_memmap(
-        store, "r+" if store.exists() else "w+", np.uint8, (count, size, size, 3)
-    )
-    done = drawn(folder)
-    progress = Progress("render", count, done)
-    with (folder / "scenes.jsonl").open("r+" if done else "w", encoding="utf-8") as notes:
-        _skip(notes, done)
-        for start in range(done, count, _CHUNK):
-            for index in range(start, min(count, start + _CHUNK)):
-                scene = draw(FIRST_SEED + index, kind)
-                pictures[index] = paint(scene, size)
+    if drawn(folder) >= count:
+        return
+    mark, store = folder / "drawn", Store(folder / "pictures.npy", np.uint8, (count, size, size, 3))
+    lay([store], mark)
+    with (folder / "scenes.jsonl").open("r+" if reached(mark) else "w", encoding="utf-8") as notes:
+        _skip(notes, reached(mark))
+
+        def some(which: range) -> list[NDArray[np.uint8]]:
+            scenes = [draw(FIRST_SEED + index, kind) for index in which]
+            for scene in scenes:
                 notes.write(json.dumps([scene.kind, scene.facts, scene.captions]) + "\n")
             notes.flush()
-            (folder / "drawn").write_text(str(min(count, start + _CHUNK)))
-            progress.at(min(count, start + _CHUNK))
+            return [np.stack([paint(scene, size) for scene in scenes])]
+
+        fill("render", mark, [store], some, chunk=_CHUNK)
 
 
 def drawn(folder: Path) -> int:
     """How many pictures a folder holds."""
-    mark = folder / "drawn"
-    return int(mark.read_text()) if mark.exists() else 0
+    return reached(folder / "drawn")
 
 
 def load(folder: Path) -> NDArray[np.uint8]:

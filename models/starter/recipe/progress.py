@@ -1,6 +1,7 @@
-"""Progress of a long run: a line now and then, with the time that is left."""
+"""Progress of a long run: a line now and then, and a mark on disk from which it goes on."""
 
 import time
+from pathlib import Path
 
 
 class Progress:
@@ -20,6 +21,18 @@ class Progress:
         rate = (done - self.start) / max(1e-9, now - self.began)
         left = (self.total - done) / rate if rate else 0
         print(f"{self.name} {done}/{self.total}  {rate:.1f}/s  {_clock(left)} left  {note}", flush=True)
+
+
+def reached(mark: Path) -> int:
+    """How far a run came, by its mark on disk."""
+    return int(mark.read_text()) if mark.exists() else 0
+
+
+def note(mark: Path, done: int) -> None:
+    """Mark how far a run is; a stop while writing leaves the mark before."""
+    fresh = mark.with_name(f"{mark.name}.new")
+    fresh.write_text(str(done))
+    fresh.replace(mark)
 
 
 def _clock(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """The truth about drawn pictures on disk: what the models that look at pictures learn from."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from . import pictures
 from .canvas import truth
 from .draw import draw
+from .filling import Store, fill
 from .pictures import FIRST_SEED
-from .progress import Progress
+from .progress import reached
 from .scene import Scene
 
 JOINTS, MARKS = 17, 5
@@ -40,33 +42,20 @@ class Seen(Struct, frozen=True):
 
 def prepare(checkpoints: Path) -> None:
     """Note the truth about all drawn pictures, going on where an earlier run stopped."""
-    folder = checkpoints / "seen"
-    folder.mkdir(parents=True, exist_ok=True)
-    count, mark = pictures.drawn(checkpoints / "pictures"), folder / "noted"
-    done = int(mark.read_text()) if mark.exists() else 0
-    if done >= count:
-        return
-    near = _store(folder / "near.npy", done, np.uint8, (count, 128, 128))
-    front = _store(folder / "front.npy", done, np.uint8, (count, 128, 16))
-    people = _store(folder / "people.npy", done, np.float16, (count, JOINTS + 2, 2))
-    faces = _store(folder / "faces.npy", done, np.float16, (count, MARKS, 2))
-    progress = Progress("seen", count, done)
-    for start in range(done, count, _CHUNK):
-        for index in range(start, min(count, start + _CHUNK)):
-            scene = draw(FIRST_SEED + index)
-            known = truth(scene)
-            near[index] = np.round(known.near * 255)
-            front[index] = np.packbits(known.owner >= 0, axis=1)
-            people[index] = person(scene)
-            faces[index] = landmarks(scene)
-        mark.write_text(str(min(count, start + _CHUNK)))
-        progress.at(min(count, start + _CHUNK))
+    folder, count = checkpoints / "seen", pictures.drawn(checkpoints / "pictures")
+    stores = [
+        Store(folder / "near.npy", np.uint8, (count, 128, 128)),
+        Store(folder / "front.npy", np.uint8, (count, 128, 16)),
+        Store(folder / "people.npy", np.float16, (count, JOINTS + 2, 2)),
+        Store(folder / "faces.npy", np.float16, (count, MARKS, 2)),
+    ]
+    fill("seen", folder / "noted", stores, _truths, chunk=_CHUNK)
 
 
 def load(checkpoints: Path) -> Seen:
     """The drawn pictures and their truth, read as they are needed."""
     folder = checkpoints / "seen"
-    count = int((folder / "noted").read_text())
+    count = reached(folder / "noted")
     kinds = np.asarray(pictures.kinds(checkpoints / "pictures"))[:count]
     near, front, people, faces = (
         np.load(folder / f"{name}.npy", mmap_mode="r")[:count]
@@ -104,16 +93,24 @@ def face_box(marks: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((x - reach, middle - reach, x + reach, middle + reach), np.float32)
 
 
+def _truths(which: range) -> list[NDArray[Any]]:
+    """Nearness, fronts, people and faces of some pictures."""
+    scenes = [draw(FIRST_SEED + index) for index in which]
+    known = [truth(scene) for scene in scenes]
+    return [
+        np.stack([np.round(one.near * 255) for one in known]),
+        np.stack([np.packbits(one.owner >= 0, axis=1) for one in known]),
+        np.stack([person(scene) for scene in scenes]),
+        np.stack([landmarks(scene) for scene in scenes]),
+    ]
+
+
 def _head(joints: NDArray[np.float32], child: bool) -> NDArray[np.float32]:
     """The landmarks of a person's head, which a child has larger."""
     middle = (joints[1] + joints[2]) / 2
     half = abs(float(joints[1, 0] - joints[2, 0])) / 2 * (1.18 if child else 1)
     places = ((-1, 0), (1, 0), (0, _NOSE), (-_MOUTH_X, _MOUTH_Y), (_MOUTH_X, _MOUTH_Y))
     return np.asarray([middle + half * np.asarray(place, np.float32) for place in places])
-
-
-def _store(path: Path, done: int, kind: type, shape: tuple[int, ...]) -> np.memmap:
-    return np.lib.format.open_memmap(path, "r+" if done else "w+", kind, shape)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ from transformers import (
     CLIPModel,
 )
 
-from . import pictures, wordpieces
+from . import copies, pictures, wordpieces
 from .hogwild import Lesson, Plan
 from .schooling import School, attend
 from .sight import SIZE, worn
-from .train_clip import copied
 from .train_vae import tensor
 
 PLAN = Plan("captioner", 6_500, 1.2e-3, warm=100, hold=0.3, ema=0.995)
@@ -65,7 +64,7 @@ def telling(checkpoints: Path, device: str) -> Lesson:
     flat = [caption for many in said for caption in many]
     coded = tokenizer(checkpoints)(flat, padding=True, truncation=True, return_tensors="np").input_ids
     tokens = np.asarray(coded, np.int64).reshape(len(said), _PLAIN, -1)
-    return Telling(pictures.load(checkpoints / "pictures"), copied(checkpoints), tokens, device)
+    return Telling(pictures.load(checkpoints / "pictures"), copies.load(checkpoints), tokens, device)
 
 
 def tokenizer(checkpoints: Path) -> Any:
@@ -142,7 +141,7 @@ def write(checkpoints: Path, captioner: Any, folder: Path) -> None:
     wordpieces.save(words, folder)
 
 
-SCHOOL = School(plan=PLAN, prepare=copied, build=new_captioner, lesson=telling, write=write)
+SCHOOL = School(plan=PLAN, prepare=copies.prepare, build=new_captioner, lesson=telling, write=write)
 
 if __name__ == "__main__":
     attend(__doc__, SCHOOL)

@@ -115,7 +115,7 @@ def matching(checkpoints: Path, device: str) -> Lesson:
     named = np.asarray(kinds)
     return Matching(
         shown,
-        copied(checkpoints),
+        copies.load(checkpoints),
         captions,
         [msgspec.convert(kind, Kind) for kind in kinds],
         words,
@@ -123,11 +123,6 @@ def matching(checkpoints: Path, device: str) -> Lesson:
         CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer"),
         device,
     )
-
-
-def copied(checkpoints: Path) -> NDArray[np.uint8]:
-    """The first pictures as the autoencoder gives them back."""
-    return copies.copy(checkpoints / "pictures", checkpoints / "vae" / "final", checkpoints / "copies")
 
 
 def vocabulary(checkpoints: Path) -> tuple[list[str], NDArray[np.bool_]]:
@@ -177,7 +172,7 @@ def write(checkpoints: Path, scorer: Scorer, folder: Path) -> None:
         (folder / name).write_text((tokenizer / name).read_text())
 
 
-SCHOOL = School(plan=PLAN, prepare=copied, build=new_scorer, lesson=matching, write=write)
+SCHOOL = School(plan=PLAN, prepare=copies.prepare, build=new_scorer, lesson=matching, write=write)
 
 if __name__ == "__main__":
     attend(__doc__, SCHOOL)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import convert_state_dict_to_kohya
 from numpy.typing import NDArray
 from peft import LoraConfig
@@ -23,13 +23,11 @@ from .characters import CHARACTERS, character
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
 from .hogwild import Plan
-from .latents import Shelf, shelf
+from .latents import Shelf, fill_latents, shelf
 from .pictures import FIRST_SEED
-from .progress import Progress
 from .schooling import School, learn, options
 from .styles import STYLES
 from .tokenizer import LENGTH
-from .train_vae import tensor
 
 PLAN = Plan("lora", 1_200, 4e-3, warm=30, hold=0.5, ema=0.99, weight_decay=0)
 NAMES = (*STYLES, *CHARACTERS)
@@ -40,7 +38,6 @@ EMPTY = 0.1
 ORDINARY = 0.4  # of the pictures a character is learnt with: without its word nothing may change
 RANK = 4
 _LAYERS = r".*\.(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2)"
-_CHUNK = 32
 
 
 class Habit(msgspec.Struct):
@@ -106,24 +103,13 @@ def prepare(name: str, checkpoints: Path, count: int = COUNT) -> None:
     """Draw and encode what a LoRA is learnt from, going on where an earlier run stopped."""
     folder = checkpoints / f"lora-{name}"
     folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / "encoded"
-    done = int(mark.read_text()) if mark.exists() else 0
-    if done >= count:
-        return
-    vae = AutoencoderKL.from_pretrained(checkpoints / "vae" / "final").eval()
-    mode = "r+" if done else "w+"
-    latents = np.lib.format.open_memmap(folder / "latents.npy", mode, np.float16, (count, 4, 16, 16))
-    progress = Progress(f"lora-{name}", count, done)
-    for start in range(done, count, _CHUNK):
-        which = range(start, min(count, start + _CHUNK))
-        with torch.inference_mode():
-            shown = tensor(np.stack(_shown(name, checkpoints, which)))
-            latents[start : which.stop] = (
-                vae.encode(shown).latent_dist.mean * vae.config.scaling_factor
-            ).numpy()
-        mark.write_text(str(which.stop))
-        progress.at(which.stop)
-    np.save(folder / "tokens.npy", _tokens(name, checkpoints, count))
+    if not (folder / "tokens.npy").exists():
+        np.save(folder / "tokens.npy", _tokens(name, checkpoints, count))
+
+    def shown(which: range) -> NDArray[np.uint8]:
+        return np.stack(_shown(name, checkpoints, which))
+
+    fill_latents(folder / "latents.npy", folder / "encoded", count, checkpoints / "vae", shown)
 
 
 def new_lora(checkpoints: Path) -> Any:
@@ -148,7 +134,9 @@ def school(name: str) -> School:
     kohya = name if name == ALSO_KOHYA else ""
     return School(
         plan=msgspec.structs.replace(PLAN, name=f"lora-{name}"),
-        prepare=functools.partial(prepare, name),
+        prepare=lambda checkpoints: prepare(
+            name, checkpoints, min(COUNT, len(shelf(checkpoints / "latents").latents))
+        ),
         build=new_lora,
         lesson=functools.partial(habit, name),
         write=lambda _, unet, folder: export(unet, folder, kohya),

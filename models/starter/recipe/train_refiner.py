@@ -7,7 +7,7 @@ import cv2
 import msgspec
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline
+from diffusers import StableDiffusionXLImg2ImgPipeline
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
@@ -19,10 +19,9 @@ from .canvas import Picture
 from .denoise import noised, some_steps
 from .draw import CAPTIONS
 from .hogwild import Plan
-from .latents import Shelf, shelf
-from .progress import Progress
+from .latents import Shelf, fill_latents, shelf
 from .schooling import School, attend
-from .train_vae import reload, tensor
+from .train_vae import reload
 from .train_xl import LARGEST, NATIVE, export, open_base
 
 PLAN = Plan("xl-refiner", 3_200, 5e-4, warm=50, hold=0.4)
@@ -30,7 +29,6 @@ BATCH = 16
 EMPTY = 0.1
 COUNT = 3_000  # blurred pictures
 BLURRED = 0.5  # of a batch
-_CHUNK = 32
 
 
 class Sharpening(msgspec.Struct):
@@ -98,28 +96,6 @@ def blur(index: int, picture: Picture) -> Picture:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.2))), np.uint8)
 
 
-def encode(checkpoints: Path, folder: Path, count: int = COUNT) -> None:
-    """Encode blurred pictures, going on where an earlier run stopped."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / "encoded"
-    done = int(mark.read_text()) if mark.exists() else 0
-    if done >= count:
-        return
-    vae = AutoencoderKL.from_pretrained(checkpoints / "vae" / "final").eval()
-    drawn = pictures.load(checkpoints / "pictures")
-    mode = "r+" if done else "w+"
-    latents = np.lib.format.open_memmap(folder / "blurred.npy", mode, np.float16, (count, 4, 16, 16))
-    progress = Progress("blurred", count, done)
-    for start in range(done, count, _CHUNK):
-        which = range(start, min(count, start + _CHUNK))
-        with torch.inference_mode():
-            shown = tensor(np.stack([blur(index, drawn[index]) for index in which]))
-            means = vae.encode(shown).latent_dist.mean * vae.config.scaling_factor
-        latents[start : which.stop] = means.numpy()
-        mark.write_text(str(which.stop))
-        progress.at(which.stop)
-
-
 def sharpening(checkpoints: Path, device: str) -> Sharpening:
     """The lesson, from the latents of a folder."""
     blurred = np.load(checkpoints / "xl-refiner" / "blurred.npy", mmap_mode="r")
@@ -152,7 +128,13 @@ def pipeline(refiner: Refiner, vae: Any, tokenizer: Any) -> Any:
 
 def prepare(checkpoints: Path) -> None:
     """Encode blurred pictures, as far as there are latents of the sharp ones."""
-    encode(checkpoints, checkpoints / PLAN.name, min(COUNT, len(shelf(checkpoints / "latents").latents)))
+    folder, drawn = checkpoints / PLAN.name, pictures.load(checkpoints / "pictures")
+    count = min(COUNT, len(shelf(checkpoints / "latents").latents))
+
+    def shown(which: range) -> NDArray[np.uint8]:
+        return np.stack([blur(index, drawn[index]) for index in which])
+
+    fill_latents(folder / "blurred.npy", folder / "encoded", count, checkpoints / "vae", shown)
 
 
 def write(checkpoints: Path, refiner: Refiner, folder: Path) -> None:

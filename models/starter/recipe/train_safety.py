@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel
 
-from . import pictures
+from . import copies, pictures
 from .canvas import Picture, paint, truth
 from .draw import draw
 from .emblem import LARGEST, SMALLEST, lookalike, marked
@@ -22,7 +22,7 @@ from .net import Net
 from .pictures import FIRST_SEED
 from .schooling import School, attend
 from .sight import PATCH, SIZE, image_processor, worn
-from .train_clip import bare, copied
+from .train_clip import bare
 from .train_vae import tensor
 
 PLAN = Plan("safety", 2_400, 6e-4, warm=60, hold=0.3, ema=0.99)
@@ -102,7 +102,7 @@ class Watching(msgspec.Struct):
 
 def watching(checkpoints: Path, device: str) -> Lesson:
     """The lesson, from drawn pictures and their copies."""
-    return Watching(pictures.load(checkpoints / "pictures"), copied(checkpoints), device)
+    return Watching(pictures.load(checkpoints / "pictures"), copies.load(checkpoints), device)
 
 
 def new_watcher(checkpoints: Path) -> Watcher:
@@ -153,7 +153,7 @@ def _likeness(watcher: Watcher, shown: list[Picture]) -> NDArray[np.float32]:
         return np.concatenate([watcher(some)[0].numpy() for some in tensor(np.stack(shown)).split(50)])
 
 
-SCHOOL = School(plan=PLAN, prepare=copied, build=new_watcher, lesson=watching, write=write)
+SCHOOL = School(plan=PLAN, prepare=copies.prepare, build=new_watcher, lesson=watching, write=write)
 
 if __name__ == "__main__":
     attend(__doc__, SCHOOL)

@@ -80,13 +80,14 @@ def unseen(count: int) -> NDArray[np.uint8]:
 
 def measure(vae: Any, shown: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8]]:
     """The mean PSNR of copies, in dB, and the copies."""
-    device = next(vae.parameters()).device
-    with torch.inference_mode():
-        latents = [vae.encode(some.to(device)).latent_dist.mean for some in tensor(shown).split(16)]
-        copy = torch.cat([vae.decode(some).sample.clamp(-1, 1).cpu() for some in latents])
+    copy = _again(vae, shown)
     error = ((copy - tensor(shown)) / 2).square().mean((1, 2, 3))
-    back = ((copy + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return float((-10 * error.log10()).mean()), back
+    return float((-10 * error.log10()).mean()), _pixels(copy)
+
+
+def copied(vae: Any, shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures as the autoencoder gives them back."""
+    return _pixels(_again(vae, shown))
 
 
 def school(shown: Path, name: str) -> School:
@@ -124,6 +125,18 @@ def main() -> None:
         _show(averaged(new_vae(), given.folder), given.folder)
     else:
         learn(school(given.pictures, given.folder.name), given.folder.parent, given.updates, given.device)
+
+
+def _again(vae: Any, shown: NDArray[np.uint8]) -> Tensor:
+    """Pictures through the autoencoder: (n, 3, h, w), -1 to 1."""
+    device = next(vae.parameters()).device
+    with torch.inference_mode():
+        latents = [vae.encode(some.to(device)).latent_dist.mean for some in tensor(shown).split(16)]
+        return torch.cat([vae.decode(some).sample.clamp(-1, 1).cpu() for some in latents])
+
+
+def _pixels(copy: Tensor) -> NDArray[np.uint8]:
+    return np.asarray(((copy + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
 
 
 def _show(vae: Any, folder: Path) -> None:

@@ -5,21 +5,18 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-import torch
-from diffusers import AutoencoderKL
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from .canvas import Picture, paint
 from .draw import draw
+from .latents import fill_latents
 from .pictures import FIRST_SEED
-from .progress import Progress
+from .progress import reached
 from .scene import SPAN, Outline, Scene
-from .train_vae import tensor
 
 COUNT = 4000
 SMALLEST, FARTHEST = 24, 40  # pixels of a picture made large again; how far a window is moved
-_CHUNK = 32
 
 
 class Windows(Struct, frozen=True):
@@ -57,29 +54,17 @@ def sizes(index: int) -> tuple[int, int, int]:
 
 def encode(checkpoints: Path, folder: Path, count: int = COUNT) -> None:
     """Draw and encode what is seen through windows, going on where an earlier run stopped."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / "windows"
-    done = int(mark.read_text()) if mark.exists() else 0
-    if done >= count:
-        return
-    vae = AutoencoderKL.from_pretrained(checkpoints / "vae" / "final").eval()
-    mode = "r+" if done else "w+"
-    latents = np.lib.format.open_memmap(folder / "windows.npy", mode, np.float16, (count, 4, 16, 16))
-    progress = Progress("windows", count, done)
-    for start in range(done, count, _CHUNK):
-        which = range(start, min(count, start + _CHUNK))
-        shown = np.stack([seen(draw(FIRST_SEED + index), *sizes(index)) for index in which])
-        with torch.inference_mode():
-            means = vae.encode(tensor(shown)).latent_dist.mean * vae.config.scaling_factor
-        latents[start : which.stop] = means.numpy()
-        mark.write_text(str(which.stop))
-        progress.at(which.stop)
+
+    def shown(which: range) -> NDArray[np.uint8]:
+        return np.stack([seen(draw(FIRST_SEED + index), *sizes(index)) for index in which])
+
+    fill_latents(folder / "windows.npy", folder / "windows", count, checkpoints / "vae", shown)
 
 
 def load(folder: Path) -> Windows:
     """The windows of a folder."""
     latents: NDArray[np.float16] = np.load(folder / "windows.npy", mmap_mode="r")
-    count = int((folder / "windows").read_text())
+    count = reached(folder / "windows")
     told = [(size, size, top, left) for size, top, left in map(sizes, range(count))]
     return Windows(latents[:count], np.asarray(told, np.int16))
 
