@@ -147,6 +147,18 @@ class Guide(Value, frozen=True, eq=False):
     """The part of the steps after which it no longer counts."""
 
 
+class Pose(Value, frozen=True, eq=False):
+    """A person in a picture as 17 joints in COCO's order, from the nose to the ankles, left before right."""
+
+    joints: Array
+    """17 × 2, float32: x and y in pixels from the top left"""
+    scores: Array
+    """17, float32: how sure each joint is, 0 to 1; 0 where it was not seen"""
+    width: int
+    """Of the picture, in pixels."""
+    height: int
+
+
 class Artifact(Value, frozen=True, eq=False):
     """Bytes kept by the engine: an upload, or something a node saved. Known by content."""
 

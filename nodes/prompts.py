@@ -1,10 +1,12 @@
-"""Write prompts: choose words by chance or all of them, wear a style, take the settings of a preset."""
+"""Write prompts: choose words by chance, wear a style, add phrases, take the settings of a preset."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from msgspec import Meta
@@ -39,9 +41,25 @@ PresetName = Annotated[
 ]
 
 
+PhrasesName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=80,
+        description="A collection of phrases by its name.",
+        extra_json_schema=ui("phrases"),
+    ),
+]
+
+
 class Styled(NamedTuple):
     prompt: Prompt
     negative: Prompt
+
+
+class Enriched(NamedTuple):
+    prompt: Prompt
+    phrases: list[str]
 
 
 class Preset(NamedTuple):
@@ -111,6 +129,51 @@ def apply_style(style: StyleName, prompt: Prompt, negative: Prompt = "") -> Styl
     found = shelf.style(folders(), style)
     around = found.prompt if "{prompt}" in found.prompt else joined("{prompt}", found.prompt)
     return Styled(around.replace("{prompt}", prompt), joined(negative, found.negative))
+
+
+def phrases_now(kind: str, **rest: object) -> str:
+    """What the phrases are now, and the lists that they mention."""
+    from nodes._lib import shelf
+
+    try:
+        found = shelf.phrases(folders(), kind)
+    except BadInput as error:
+        return str(error)
+    return json.dumps([found, needed(" ".join(found))])
+
+
+@node(category="prompts", kind="source", lane="io", fingerprint=phrases_now)
+def enrich_prompt(
+    prompt: Prompt,
+    kind: PhrasesName = "photo",
+    count: Annotated[int, Meta(ge=0, le=20, description="Phrases to add, at most.")] = 3,
+    seed: Seed = 0,
+) -> Enriched:
+    """Add a few phrases to a prompt, taken by chance from a collection; no model is asked.
+
+    Every word of the prompt stays, and what it speaks of already is not said again: a phrase whose last word
+    stands in the prompt is left out. The same seed adds the same phrases. Collections that come along are
+    "photo", "painting", "drawing", "scene" and "starter"; your own go into `phrases.json` in the models
+    folder. `phrases` has what was added.
+    """
+    from nodes._lib import expanding
+    from nodes._lib import shelf as words
+
+    luck, said = Random(seed), prompt.lower()
+    known = words.phrases(folders(), kind)
+    added: list[str] = []
+    for place in luck.sample(range(len(known)), len(known)):
+        phrase = expanding.by_chance(known[place], luck.getrandbits(32), shelf(None)).strip()
+        if len(added) < count and phrase and not spoken_of(phrase, said):
+            added.append(phrase)
+            said += f", {phrase.lower()}"
+    return Enriched(joined(prompt.strip(" ,"), *added), added)
+
+
+def spoken_of(phrase: str, said: str) -> bool:
+    """Whether the last word of a phrase, what it is about, has been said."""
+    last = phrase.lower().split()[-1]
+    return re.search(rf"(?<!\w){re.escape(last)}(?!\w)", said) is not None
 
 
 def preset_now(name: str) -> str:

@@ -44,6 +44,12 @@ def split(image: Image) -> tuple[Floats, Floats | None]:
     return (pixels[..., :3], pixels[..., 3:]) if pixels.shape[2] == 4 else (pixels, None)
 
 
+def visible(image: Image) -> Floats:
+    """The colours as they look on white: one channel or three."""
+    colours, alpha = split(image)
+    return colours if alpha is None else colours * alpha + (1 - alpha)
+
+
 def joined(colours: Array, alpha: Array | None, like: Image) -> Image:
     """A picture in the number format of another."""
     if alpha is not None:

@@ -1,4 +1,4 @@
-"""Word lists, styles and presets: those that come along, and those in the models folders."""
+"""Word lists, styles, presets and phrases: those that come along, and those in the models folders."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ class Preset(Struct, frozen=True, forbid_unknown_fields=True):
     steps: Steps
     guidance: Guidance
     method: Method
+
+
+class Phrases(Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be added to a prompt."""
+
+    phrases: list[Prompt]
+    """Each may have choices and lists in it, as a prompt may."""
 
 
 class Lists:
@@ -90,7 +97,11 @@ def preset(folders: Sequence[Path], name: str) -> Preset:
     return chosen(folders, "presets.json", Preset, "name", name)
 
 
-Entry = TypeVar("Entry", Style, Preset)
+def phrases(folders: Sequence[Path], name: str) -> list[str]:
+    return chosen(folders, "phrases.json", Phrases, "kind", name).phrases
+
+
+Entry = TypeVar("Entry", Style, Preset, Phrases)
 
 
 def chosen(folders: Sequence[Path], file: str, kind: type[Entry], place: str, name: str) -> Entry:

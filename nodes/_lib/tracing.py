@@ -23,12 +23,6 @@ LARGEST = 2**21
 """Pixels in which blocks are looked for; those of a larger picture are found in a smaller copy."""
 
 
-def visible(image: Image) -> Floats:
-    """The colours as they look on white: what cannot be seen has no edges."""
-    colours, alpha = planes.split(image)
-    return colours if alpha is None else colours * alpha + (1 - alpha)
-
-
 def shown(values: NDArray[np.float32]) -> Image:
     """Height × width of 0..1 as a grey picture of three channels and 8 bits."""
     return Image(np.repeat(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)[..., None], 3, 2))
@@ -39,7 +33,7 @@ def shown(values: NDArray[np.float32]) -> Image:
 
 def soft_edges(image: Image, radius: float, gain: float) -> NDArray[np.float32]:
     """How steep the colours are at each pixel; beside a step of full contrast it is `gain`."""
-    found: NDArray[np.float32] = np.clip(steepness(visible(image), radius) * np.float32(gain), 0, 1)
+    found: NDArray[np.float32] = np.clip(steepness(planes.visible(image), radius) * np.float32(gain), 0, 1)
     return found
 
 
@@ -55,7 +49,7 @@ def ridges(image: Image, radius: float, contrast: float, shortest: int) -> Marks
 
     A stroke has an edge on either side; with the ink between them they make one band, and that one line.
     """
-    colours = visible(image)
+    colours = planes.visible(image)
     ink = (blurred(planes.luma(colours), 1.6 * radius) - blurred(planes.luma(colours), radius))[..., 0]
     least = max(contrast, 1e-3)
     bands = standing_out(steepness(colours, radius), radius, least, 0.6)
@@ -92,7 +86,7 @@ def strokes(lines: Marks, thickness: float) -> NDArray[np.float32]:
 
 def straight_lines(image: Image, shortest: float, thickness: float) -> Image:
     """Straight pieces of edges, white on black."""
-    grey = np.rint(planes.luma(visible(image))[..., 0] * 255).astype(np.uint8)
+    grey = np.rint(planes.luma(planes.visible(image))[..., 0] * 255).astype(np.uint8)
     found = cv2.createLineSegmentDetector().detect(np.ascontiguousarray(grey))[0]
     page = np.zeros(grey.shape, np.uint8)
     for left, top, right, bottom in [] if found is None else found.reshape(-1, 4).tolist():
@@ -133,7 +127,7 @@ def blocks(image: Image, count: int, evenness: float) -> Image:
 
 def patches(image: Image, count: int, evenness: float) -> NDArray[np.int64]:
     """To which patch each pixel belongs, counted from 0."""
-    colours = planes.widened(visible(image), 3)
+    colours = planes.widened(planes.visible(image), 3)
     shrunk = max(1.0, math.sqrt(colours.shape[0] * colours.shape[1] / LARGEST))
     size = max(1, round(colours.shape[1] / shrunk)), max(1, round(colours.shape[0] / shrunk))
     small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA) if shrunk > 1 else colours
@@ -149,7 +143,7 @@ def patches(image: Image, count: int, evenness: float) -> NDArray[np.int64]:
 
 def normals(near: Image, relief: float, radius: float, *, left: bool, down: bool) -> Image:
     """Which way a surface faces that is as high as the picture is bright: x red, y green, towards us blue."""
-    high = planes.luma(visible(near))
+    high = planes.luma(planes.visible(near))
     high = (blurred(high, radius) if radius else high) * np.float32(relief * max(near.width, near.height))
     falling, rising = slopes(high)
     facing = np.concatenate([-rising, falling, np.ones_like(high)], 2)

@@ -102,11 +102,11 @@ COMPOSED = (
 
 PROMPTED = (
     *("prompt_in_style", "every_choice", "between_two_prompts", "first_this_then_that"),
-    *("louder_and_softer", "side_by_side", "inside_an_outline"),
+    *("louder_and_softer", "side_by_side", "inside_an_outline", "richer_prompt"),
 )
 """Examples that `test_prompted.py` tries."""
 
-TRACED = ("eight_guides", "ink_and_paper")
+TRACED = ("eight_guides", "ink_and_paper", "stick_figures")
 """Examples that `test_tracing.py` tries."""
 
 REPAINTED = ("inpaint", "outpaint", "outline")

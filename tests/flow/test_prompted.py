@@ -117,3 +117,14 @@ async def test_snow_lies_where_the_outline_says(engine: Engine) -> None:
     assert below > 80
     assert turned[80:].mean() - turned[:48].mean() < below - 80
     assert np.abs(found[80:, :64].mean() - found[80:, 64:].mean()) < 60
+
+
+async def test_a_richer_prompt_says_more_and_the_picture_shows_it(engine: Engine) -> None:
+    inputs = {"prompt": "a red circle", "steps": 6, "luck": 6}
+    job = await done(engine, "richer_prompt", inputs)
+    assert job.outputs["prompt"] == "a red circle, on a green background"
+    assert job.outputs["phrases"] == ["on a green background"]
+    sheet = (await picture_of(engine, job, "picture")).astype(int)
+    ground = sheet[GAP + 4 : GAP + 12, 2 * GAP + SIDE + 4 : 2 * GAP + 2 * SIDE - 4].reshape(-1, 3).mean(0)
+    assert ground[1] > ground[0] + 40
+    assert ground[1] > ground[2] + 20

@@ -15,6 +15,7 @@ from engine.registry import Registry
 from engine.service import Engine
 from tests.engines import opened
 from tests.flow.test_composing import data_of, figure, made, pixels_of
+from tests.flow.test_examples import done
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,3 +63,16 @@ async def test_ink_lies_on_the_rim_and_paper_within(engine: Engine) -> None:
     assert all(min(abs(x - edge) for edge in (96, 416, 234, 277)) < 12 for x in dark)
     assert np.abs(row[350] - (230, 150, 40)).max() < 6
     assert np.abs(row[20] - (40, 90, 200)).max() < 6
+
+
+async def test_stick_figures_stand_where_their_joints_are_and_are_told(engine: Engine) -> None:
+    first = await done(engine, "stick_figures", {})
+    assert (await pixels_of(engine, first, "picture")).shape == (256, 384, 3)
+    points = first.outputs["points"]
+    assert len(points) == 2
+    job = await done(engine, "stick_figures", {"people": points[:1], "width": 100, "height": 200})
+    pixels = await pixels_of(engine, job, "picture")
+    assert job.outputs["points"] == points[:1]
+    x, y, _ = points[0][15]
+    assert pixels[round(y * 200), round(x * 100)].any()
+    assert not pixels[:, 60:].any()

@@ -17,7 +17,7 @@ from engine.config import ROOT
 from engine.errors import BadInput
 from engine.models import Models, current
 from nodes._lib import expanding, shelf
-from nodes.prompts import apply_style, expand_all, expand_prompt, needed, preset
+from nodes.prompts import apply_style, enrich_prompt, expand_all, expand_prompt, needed, phrases_now, preset
 
 CHOICES = st.recursive(
     st.text("abc ,", max_size=4),
@@ -202,11 +202,44 @@ def test_a_preset_gives_settings_that_the_sampler_takes(folder: Path) -> None:
         preset("mine")
 
 
+def test_phrases_are_added_by_the_seed_and_the_prompt_stays(folder: Path) -> None:
+    found = enrich_prompt("A cat, sitting, ", "photo", count=3, seed=4)
+    assert found.prompt == ", ".join(["A cat, sitting", *found.phrases])
+    assert len(set(found.phrases)) == 3
+    assert found == enrich_prompt("A cat, sitting, ", "photo", count=3, seed=4)
+    assert len({enrich_prompt("a cat", "photo", seed=seed).prompt for seed in range(20)}) > 10
+    assert enrich_prompt("a cat", "photo", count=0) == ("a cat", [])
+
+
+def test_what_the_prompt_speaks_of_is_not_said_again(folder: Path) -> None:
+    mine = {"mine": {"phrases": ["soft light", "a {red|blue} background", "fog"]}}
+    (folder / "phrases.json").write_text(json.dumps(mine), "utf-8")
+    for seed in range(6):
+        assert enrich_prompt("a hut in hard Light, foggy", "mine", 5, seed).phrases.count("soft light") == 0
+        assert len(enrich_prompt("a hut in hard Light, foggy", "mine", 5, seed).phrases) == 2
+        assert enrich_prompt("light background", "mine", 5, seed).prompt == "light background, fog"
+
+
+def test_phrases_are_looked_at_again_when_they_or_their_lists_change(folder: Path) -> None:
+    (folder / "phrases.json").write_text(json.dumps({"mine": {"phrases": ["a __pet__"]}}), "utf-8")
+    before = phrases_now("mine", prompt="x")
+    (folder / "wildcards").mkdir(exist_ok=True)
+    (folder / "wildcards" / "pet.txt").write_text("cat\n", "utf-8")
+    after = phrases_now("mine", prompt="x")
+    (folder / "phrases.json").write_text(json.dumps({"mine": {"phrases": ["the __pet__"]}}), "utf-8")
+    assert len({before, after, phrases_now("mine", prompt="x")}) == 3
+    with pytest.raises(BadInput, match=r"kind.*painting, .*starter"):
+        enrich_prompt("a cat", "noir")
+    assert "noir" in phrases_now("noir")
+
+
 def test_what_the_page_shows_can_be_put_into_the_files(folder: Path) -> None:
     page = (ROOT / "docs" / "prompts.md").read_text("utf-8")
-    styles, presets = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    styles, presets, phrases = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (folder / "styles.json").write_text(styles, "utf-8")
     (folder / "presets.json").write_text(presets, "utf-8")
+    (folder / "phrases.json").write_text(phrases, "utf-8")
+    assert "light through the leaves" in enrich_prompt("a hut", "forest").prompt
     assert apply_style("tin toy", "a robot").prompt == "tin toy of a robot, worn paint, studio light"
     assert preset("poster").height == 1216
     assert [name for name in shelf.Lists([]).names() if f"`{name}`" not in page] == []
@@ -215,6 +248,8 @@ def test_what_the_page_shows_can_be_put_into_the_files(folder: Path) -> None:
 def test_everything_that_comes_along_is_well_formed() -> None:
     assert len(shelf.entries(shelf.OURS / "styles.json", shelf.Style)) >= 10
     assert len(shelf.entries(shelf.OURS / "presets.json", shelf.Preset)) >= 6
+    for kind, found in shelf.entries(shelf.OURS / "phrases.json", shelf.Phrases).items():
+        assert len(enrich_prompt("x", kind, count=20).phrases) == len(found.phrases), kind
     lists = shelf.Lists([])
     assert len(lists.names()) >= 8
     assert all(len(lists(name)) >= 4 for name in lists.names())
