@@ -159,6 +159,52 @@ class Pose(Value, frozen=True, eq=False):
     height: int
 
 
+class Upscaler(Model, frozen=True, eq=False):
+    """Weights that make pictures larger, or clear at their size."""
+
+    architecture: str = ""
+
+
+class FaceFinder(Model, frozen=True, eq=False):
+    """Weights that find faces in pictures."""
+
+
+class FaceRestorer(Model, frozen=True, eq=False):
+    """Weights that make a damaged face clear."""
+
+    architecture: str = ""
+    size: int = 512
+    """Width and height at which it wants to see a face, in pixels."""
+
+
+class BackgroundRemover(Model, frozen=True, eq=False):
+    """Weights that tell what stands in front from what lies behind."""
+
+
+class Segmenter(Model, frozen=True, eq=False):
+    """Weights that find in a picture what words name."""
+
+
+class Box(Value, frozen=True, eq=False):
+    """A rectangle of a picture in which something is, in pixels from the top left."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    label: str = ""
+    score: float = 1.0
+    """How sure whoever found it was, 0 to 1."""
+
+
+class Face(Box, frozen=True, eq=False):
+    """A face in a picture."""
+
+    marks: Array | None = None
+    """5 × 2, float32, in pixels: the eye on the left of the picture, that on the right, the nose, and the
+    corners of the mouth on the left and on the right"""
+
+
 class Artifact(Value, frozen=True, eq=False):
     """Bytes kept by the engine: an upload, or something a node saved. Known by content."""
 

@@ -222,7 +222,7 @@ def split_tiles(
     return Tiles(tiling.cut(image, found), found)
 
 
-@node(category="image/compose")
+@node(category="image/compose", version=2)
 def merge_tiles(tiles: list[Image], tiling: Tiling) -> Image:
     """Make one picture of tiles, fading each into its neighbours where they overlap.
 
