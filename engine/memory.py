@@ -24,15 +24,27 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 Wear = Callable[[Any, Sequence[tuple[ModelFile, float]]], None]
 
 
+class Place(Struct, frozen=True):
+    """Where the weights of one part lie within a model's files."""
+
+    folders: tuple[str, ...] = ("",)
+    """Sub-folders of the diffusers layout; an empty name where the part is the whole file."""
+    prefixes: tuple[str, ...] = ("",)
+    """What its tensors' names start with in a single file."""
+
+
+def whole(ref: Model) -> Place:
+    """A part that has its files for itself."""
+    return Place()
+
+
 class Loader(Struct, frozen=True):
     """How one part of a model comes into memory. Declared on the function that does it."""
 
     part: type[Model]
-    family: str
-    folder: str = ""
-    """Its sub-folder in the diffusers layout; empty where the part is the whole file."""
-    prefix: str = ""
-    """What its tensors' names start with in a single file."""
+    family: str = ""
+    """Whose models it loads; empty for those of every family that has no loader of its own."""
+    place: Callable[[Model], Place] = whole
     kinds: tuple[Kind, ...] = ("model",)
     """Kinds of files that it is found in."""
     wear: Wear | None = None
@@ -41,17 +53,19 @@ class Loader(Struct, frozen=True):
 
 def loader(
     part: type[Model],
-    family: str,
+    family: str = "",
     *,
-    folder: str = "",
-    prefix: str = "",
+    place: Callable[[Model], Place] = whole,
     kinds: tuple[Kind, ...] = ("model",),
     wear: Wear | None = None,
 ) -> Callable[[Fn], Fn]:
-    """Declare a function (file, ref, device, dtype) → value as what loads a part of a family's models."""
+    """Declare a function (file, ref, device, dtype) → value as what loads a part of models.
+
+    It serves one family, or without a name every family that has no loader of its own.
+    """
 
     def declare(fn: Fn) -> Fn:
-        fn.__dict__["__loader__"] = Loader(part, family, folder, prefix, kinds, wear)
+        fn.__dict__["__loader__"] = Loader(part, family, place, kinds, wear)
         return fn
 
     return declare
@@ -206,7 +220,7 @@ class Residency:
     def _load(self, entry: Entry, dtype: str) -> None:
         about, load = self._loader(entry.ref)
         file = self.models.locate(entry.ref.name, entry.ref.sha256, *about.kinds)
-        expected = estimate(file, about, dtype)
+        expected = estimate(file, about.place(entry.ref), dtype)
         self._reserve(entry, expected)
         started = time.perf_counter()
         entry.value = load(file, entry.ref, self.device, dtype)
@@ -228,8 +242,9 @@ class Residency:
 
     def _loader(self, ref: Model) -> tuple[Loader, Callable[..., Any]]:
         for part in type(ref).__mro__:
-            if (found := self._loaders.get((part, ref.family))) is not None:
-                return found
+            for family in (ref.family, ""):
+                if (found := self._loaders.get((part, family))) is not None:
+                    return found
         raise MissingModel(
             f"Nothing here loads the {type(ref).__name__} of family {ref.family!r}.",
             remedy="Choose a model of another family.",
@@ -286,18 +301,16 @@ def default_residency() -> Residency:
     return Residency(Registry.core().loaders, models(), device=device())
 
 
-def estimate(file: ModelFile, about: Loader, dtype: str) -> int:
+def estimate(file: ModelFile, place: Place, dtype: str) -> int:
     """Bytes that a part will take in memory, from the headers of its files."""
-    if file.layout == "single_file" and file.path.suffix.lower() != SAFE:
+    single = file.layout == "single_file"
+    if single and file.path.suffix.lower() != SAFE:
         return file.bytes
-    if file.layout == "single_file":
-        found = [header(file.path)]
-    else:
-        found = [header(path) for path in weights_of(file.path / about.folder)]
+    paths = [file.path] if single else [path for one in place.folders for path in weights_of(file.path / one)]
     numbers = 0
-    for tensors in found:
-        for name, tensor in tensors.items():
-            if file.layout == "diffusers" or name.startswith(about.prefix):
+    for path in paths:
+        for name, tensor in header(path).items():
+            if not single or name.startswith(place.prefixes):
                 start, end = tensor.data_offsets
                 numbers += (end - start) // WIDTH.get(tensor.dtype, 1)
     return numbers * BYTES[dtype]
@@ -308,7 +321,8 @@ WIDTH = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}
 
 
 def bytes_of(value: object) -> int:
-    """Bytes of all weights in a module, or in a value that has modules as fields; 0 if it has none."""
-    modules = [value, *vars(value).values()] if not hasattr(value, "parameters") else [value]
+    """Bytes of all weights in a module, or in a value that has modules or tuples of them; 0 if none."""
+    fields = [] if hasattr(value, "parameters") else list(vars(value).values())
+    modules = [value, *fields, *(one for field in fields if isinstance(field, tuple) for one in field)]
     found = [m for m in modules if hasattr(m, "parameters") and hasattr(m, "buffers")]
     return sum(t.numel() * t.element_size() for m in found for t in (*m.parameters(), *m.buffers()))

@@ -85,6 +85,8 @@ class Conditioning(Value, frozen=True, eq=False):
     """Where it applies, everywhere if None: height × width of any size, 0 to 1, laid over the picture."""
     strength: float = 1.0
     """How much it counts beside the others where several apply."""
+    more: dict[str, Array] = {}
+    """What else its family's pipeline wants of a prompt, by the names it has for that: masks, sizes."""
     also: tuple[Conditioning, ...] = ()
     """Prompts that apply besides this one, each where its mask says; they have no `also` of their own."""
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Conditioning, Fraction, Mask, slider, ui
+from engine.types import Conditioning, Fraction, Mask, Pixels, slider, ui
 
 Amount = Annotated[
     float,
@@ -36,6 +36,8 @@ Side = Annotated[
         extra_json_schema=ui("slider", step=0.01),
     ),
 ]
+Offset = Annotated[int, Meta(ge=0, le=16_384, description="Pixels that were cut off on this side.")]
+Score = Annotated[float, Meta(ge=0, le=10, description="How beautiful: 6 is the usual, 2.5 what to avoid.")]
 
 
 @node(category="prompts")
@@ -153,6 +155,46 @@ def combine_prompts(
         check_kind(a, prompt, name)
     apart = [one for p in given.values() for one in (msgspec.structs.replace(p, also=()), *p.also)]
     return msgspec.structs.replace(apart[0], also=tuple(apart[1:]))
+
+
+# It becomes a node with the first starter model that shows it at work.
+def set_sizes(
+    prompt: Conditioning,
+    width: Pixels,
+    height: Pixels,
+    left: Offset = 0,
+    top: Offset = 0,
+    target_width: Pixels | None = None,
+    target_height: Pixels | None = None,
+    aesthetic_score: Score | None = None,
+) -> Conditioning:
+    """Tell a model of the kind of Stable Diffusion XL which picture it shall imagine to come from.
+
+    `width` and `height` are those of that picture before it was cropped and scaled: small ones give the look
+    of an enlarged small picture. `left` and `top` say how much was cut off there: with 0 things stand in the
+    middle. The target is the size it was scaled to. Left out, all of it is the size that is drawn. The
+    refiner is told a score for beauty in place of the target. A negative prompt may be told other numbers.
+    """
+    import numpy as np
+
+    from nodes._lib import families
+
+    family = families.family(prompt.family)
+    if not family.told:
+        raise BadInput(
+            "prompt",
+            got=f"a prompt for {family.title}",
+            want="one for a model that is told sizes",
+            remedy="Leave this step out.",
+        )
+    said = {
+        "original_size": (height, width),
+        "crops_coords_top_left": (top, left),
+        "target_size": (target_height or height, target_width or width),
+        **({} if aesthetic_score is None else {"aesthetic_score": (aesthetic_score,)}),
+    }
+    more = {name: np.asarray(value, np.float32) for name, value in said.items()}
+    return msgspec.structs.replace(prompt, more={**prompt.more, **more})
 
 
 def limited(prompt: Conditioning, mask: object, strength: float) -> Conditioning:

@@ -35,11 +35,11 @@ def load_controlnet(
     It must have been made for the same family of models as the one that draws. `model` is the name of a
     diffusers folder or a `.safetensors` file in the folder `controlnet` of the models folder.
     """
-    from nodes._lib import families
+    from nodes._lib import recognising
 
     here = models()
     file = here.find(model, "controlnet")
-    return ControlNet(file.name, families.of_controlnet(file), here.sha256(file), file.bytes, dtype)
+    return ControlNet(file.name, recognising.of_controlnet(file), here.sha256(file), file.bytes, dtype)
 
 
 # It becomes a node with the first starter model that shows it at work.
@@ -80,9 +80,9 @@ def canny(image: Image, low: Threshold = 60, high: Threshold = 140) -> Image:
     return Image(np.repeat(cv2.Canny(grey, low, high)[..., None], 3, 2))
 
 
-@loader(ControlNet, "sd15", kinds=("controlnet",))
-def load_sd15_controlnet(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
-    """A ControlNet for Stable Diffusion 1.5."""
-    from nodes._lib import stable
+@loader(ControlNet, kinds=("controlnet",))
+def read_controlnet(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A ControlNet, for whichever family it was made."""
+    from nodes._lib import parts
 
-    return stable.controlnet(file, device, dtype)
+    return parts.controlnet(file, ref.family, device, dtype)

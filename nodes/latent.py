@@ -24,11 +24,14 @@ def empty_latent(model: Denoiser, width: Pixels | None = None, height: Pixels | 
     """
     import numpy as np
 
+    from nodes._lib import families
+
+    family = families.family(model.family)
     sides = {"height": height or model.size, "width": width or model.size}
     for name, side in sides.items():
-        check_multiple(name, side, model.factor)
+        check_multiple(name, side, model.factor * family.cells)
     cells = [side // model.factor for side in sides.values()]
-    return Latent(np.zeros((model.channels, *cells), np.float32), model.family, model.factor)
+    return Latent(np.zeros((model.channels, *cells), np.float32), family.latents, model.factor)
 
 
 @node(category="latents", lane="gpu")
@@ -42,11 +45,11 @@ def decode_latent(
     """
     import numpy as np
 
-    from nodes._lib import coding
+    from nodes._lib import coding, recognising
 
     check_family("latent", latent, vae)
     with weights(vae) as module:
-        check_channels(latent, int(module.config.latent_channels))
+        check_channels(latent, recognising.channels_of(module.config))
         pixels = coding.decode(module, latent, ctx.thrift)
     return Image((pixels * 255).round().astype(np.uint8) if precision == "8-bit" else pixels)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from engine.memory import loader
+from engine.memory import Place, loader
 from engine.models import ModelFile, models
 from engine.node import node
 from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, slider
@@ -38,11 +38,11 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     `dtype` is the number format to compute in; "auto" is float16 on a graphics card and float32 on a CPU,
     where float16 means float32 too.
     """
-    from nodes._lib import families
+    from nodes._lib import recognising
 
     here = models()
     file = here.find(model)
-    facts, sha256 = families.facts(file), here.sha256(file)
+    facts, sha256 = recognising.facts(file), here.sha256(file)
     name, size, family = file.name, file.bytes, facts.family.name
     return Loaded(
         Denoiser(
@@ -50,7 +50,7 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
             channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
         ),
         TextEncoder(name, family, sha256, size, dtype),
-        Vae(name, family, sha256, size, dtype, factor=facts.factor),
+        Vae(name, facts.family.latents, sha256, size, dtype, factor=facts.factor),
     )  # fmt: skip
 
 
@@ -68,11 +68,11 @@ def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
     `diffusion_models`, or `unet`). Its own `scheduler/` says how it was trained; without one it is taken for
     an ordinary model of its family.
     """
-    from nodes._lib import families
+    from nodes._lib import recognising
 
     here = models()
     file = here.find(model, "denoiser")
-    facts, sha256 = families.facts(file), here.sha256(file)
+    facts, sha256 = recognising.facts(file), here.sha256(file)
     return Denoiser(
         file.name, facts.family.name, sha256, file.bytes, dtype,
         channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
@@ -129,46 +129,58 @@ def dressed(model: M, lora: str, sha256: str, weight: float) -> M:
     return msgspec.structs.replace(model, loras=(*model.loras, (lora, sha256, weight)))
 
 
-def dress_sd15_denoiser(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
-    from nodes._lib import families
+# -- loaders, one for every family
+
+
+def dress_denoiser(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
     from nodes._lib import loras as clothes
 
-    clothes.on_denoiser(held, loras, families.SD15)
+    clothes.on_denoiser(held, loras)
 
 
-def dress_sd15_reader(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
-    from nodes._lib import families
+def dress_reader(held: Any, loras: Sequence[tuple[ModelFile, float]]) -> None:
     from nodes._lib import loras as clothes
 
-    clothes.on_reader(held, loras, families.SD15)
+    clothes.on_reader(held, loras)
 
 
-@loader(
-    Denoiser,
-    "sd15",
-    folder="unet",
-    prefix="model.diffusion_model.",
-    kinds=("model", "denoiser"),
-    wear=dress_sd15_denoiser,
-)
-def load_sd15_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
-    """The UNet of Stable Diffusion 1.5."""
-    from nodes._lib import families, stable
+def place_of_denoiser(ref: Model) -> Place:
+    from nodes._lib import families
 
-    return stable.unet(file, families.SD15, device, dtype)
+    row = families.family(ref.family)
+    return Place((row.denoiser,), (row.single.denoiser,) if row.single else ())
 
 
-@loader(TextEncoder, "sd15", folder="text_encoder", prefix="cond_stage_model.", wear=dress_sd15_reader)
-def load_sd15_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
-    """The CLIP text encoder of Stable Diffusion 1.5."""
-    from nodes._lib import families, stable
+def place_of_reader(ref: Model) -> Place:
+    from nodes._lib import families
 
-    return stable.reader(file, families.SD15, device, dtype)
+    row = families.family(ref.family)
+    return Place(row.encoders, tuple(clip.prefix for clip in row.clips))
 
 
-@loader(Vae, "sd15", folder="vae", prefix="first_stage_model.")
-def load_sd15_vae(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
-    """The picture coder of Stable Diffusion 1.5."""
-    from nodes._lib import families, stable
+def place_of_vae(ref: Model) -> Place:
+    return Place(("vae",), ("first_stage_model.",))
 
-    return stable.vae(file, families.SD15, device, dtype)
+
+@loader(Denoiser, place=place_of_denoiser, kinds=("model", "denoiser"), wear=dress_denoiser)
+def read_denoiser(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The part of a model that draws."""
+    from nodes._lib import families, parts
+
+    return parts.denoiser(file, families.family(ref.family), device, dtype)
+
+
+@loader(TextEncoder, place=place_of_reader, wear=dress_reader)
+def read_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The part of a model that reads prompts: one text encoder, or several side by side."""
+    from nodes._lib import families, parts
+
+    return parts.reader(file, families.family(ref.family), device, dtype)
+
+
+@loader(Vae, place=place_of_vae)
+def read_vae(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """The part of a model that makes pixels."""
+    from nodes._lib import parts
+
+    return parts.vae(file, ref.family, device, dtype)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -12,6 +13,9 @@ from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
 from engine.types import Conditioning, Denoiser, Guidance, Guide, Latent, Seed, Steps, Strength, TextEncoder
+
+if TYPE_CHECKING:
+    from nodes._lib.families import Family
 
 Method = Annotated[
     Literal[
@@ -73,33 +77,56 @@ def sample(
     if begin >= end:
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
-    from nodes._lib import families, regions, sampling
-    from nodes._lib.arrays import array, tensor
+    from nodes._lib import families, sampling, wording
 
     family = families.family(model.family)
+    check_family(family, model, method, [positive, negative], guides or ())
     way = sampling.Way(method, spacing, steps, begin, end, guidance, seed)
-    wanted = tensor(positive.embeds)
-    unwanted = None
+    wanted, unwanted = positive, None
     if guidance > 1:
-        unwanted = tensor(negative.embeds) if negative is not None else nothing(model, positive)
-        wanted, unwanted = sampling.alike(wanted, unwanted)
+        unwanted = negative or nothing(model, positive)
+        if family.classic:
+            wanted, unwanted = wording.alike(wanted, unwanted)
     with ExitStack() as pinned:
         held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
         shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
-        sides = [positive]
-        if unwanted is not None:
-            sides.insert(0, negative or Conditioning(array(unwanted), model.family))
-        if all(map(regions.plain, sides)):
-            sides = []
-        return Sampled(sampling.walk(held, family, start, wanted, unwanted, way, ctx, shown, sides), seed)
+        return Sampled(sampling.walk(held, start, wanted, unwanted, way, ctx, shown), seed)
 
 
-def nothing(model: Denoiser, positive: Conditioning) -> Any:
+def nothing(model: Denoiser, positive: Conditioning) -> Conditioning:
     """The empty prompt, as whoever read the other one reads it, or else the model's own text encoder."""
+    from nodes.text import conditioning
+
     own = TextEncoder(model.name, model.family, model.sha256, model.bytes, model.dtype)
-    with weights(positive.encoder or own) as reader:
-        return reader.empty
+    encoder = positive.encoder or own
+    with weights(encoder) as reader:
+        return conditioning(reader.empty, encoder)
+
+
+def check_family(
+    family: Family,
+    model: Denoiser,
+    method: str,
+    prompts: Sequence[Conditioning | None],
+    guides: Sequence[Guide],
+) -> None:
+    """What only some families can do."""
+    from nodes._lib import regions, schedules
+
+    schedules.check_method(method, model.prediction)
+    if family.classic:
+        return
+    for name, prompt in zip(("positive", "negative"), prompts, strict=True):
+        if prompt is not None and not regions.plain(prompt):
+            raise BadInput(
+                name,
+                got="a prompt that changes, or has a place",
+                want=f"a plain one, since {family.title} reads the whole prompt once",
+                remedy="Use one prompt for the whole picture.",
+            )
+    if guides:
+        raise BadInput("guides", got=f"a guide for {family.title}", want="a model with a UNet")
 
 
 def check_guide(model: Denoiser, guide: Guide) -> None:
@@ -113,13 +140,17 @@ def check_guide(model: Denoiser, guide: Guide) -> None:
 
 
 def check(model: Denoiser, positive: Conditioning, start: Latent, negative: Conditioning | None) -> None:
+    from nodes._lib import families
+
+    family = families.family(model.family)
     given = {"positive": positive, "negative": negative, "start": start}
     for name, value in given.items():
-        if value is not None and value.family != model.family:
+        wanted = family.latents if name == "start" else family.name
+        if value is not None and value.family != wanted:
             raise BadInput(
                 name,
                 got=f"of family {value.family!r}",
-                want=f"family {model.family!r}",
+                want=f"family {wanted!r}",
                 remedy="Use parts of one model.",
             )
     if start.samples.ndim != 3 or start.samples.shape[0] != model.channels or start.factor != model.factor:
@@ -128,6 +159,13 @@ def check(model: Denoiser, positive: Conditioning, start: Latent, negative: Cond
             got=f"a latent of shape {tuple(start.samples.shape)}, factor {start.factor}",
             want=f"{model.channels} channels, factor {model.factor}",
             remedy="Make it with empty_latent or encode_image of the same model.",
+        )
+    if any(side % family.cells for side in start.samples.shape[1:]):
+        height, width = (side * start.factor for side in start.samples.shape[1:])
+        raise BadInput(
+            "start",
+            got=f"a picture of {width} × {height}",
+            want=f"sides that are multiples of {family.cells * start.factor}, as {family.title} needs them",
         )
     if negative is not None and negative.embeds.shape[-1] != positive.embeds.shape[-1]:
         raise BadInput(

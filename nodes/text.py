@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,9 @@ from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
 from engine.types import Conditioning, Prompt, Stage, TextEncoder
+
+if TYPE_CHECKING:
+    from nodes._lib.reading import Reading
 
 Skip = Annotated[
     int,
@@ -50,10 +53,9 @@ def encode_text(
     nothing is cut off, but words in different parts do not see each other.
     """
     from nodes._lib import prompting
-    from nodes._lib.arrays import array
 
-    said = prompting.stages(text, marks != "off")
     with weights(encoder) as reader:
+        said = prompting.stages(text, marks != "off" and reader.marks)
         if skip >= reader.layers:
             raise BadInput(
                 "skip", got=skip, want=f"0 to {reader.layers - 1}", remedy="This encoder has no more."
@@ -61,13 +63,25 @@ def encode_text(
 
         def read(parts: list[prompting.Part]) -> Conditioning:
             ctx.check()
-            embeds = reader.read_parts(parts, skip, marks)
-            return Conditioning(array(embeds), encoder.family, encoder=encoder)
+            return conditioning(reader.read_parts(parts, skip, marks), encoder)
 
         stages = [Stage(stage.since, tuple(read(turn) for turn in stage.turns)) for stage in said]
     first = stages[0].turns[0]
     changes = len(stages) > 1 or len(stages[0].turns) > 1
     return msgspec.structs.replace(first, stages=tuple(stages)) if changes else first
+
+
+def conditioning(reading: Reading, encoder: TextEncoder) -> Conditioning:
+    """What was read, as it travels on wires."""
+    from nodes._lib.arrays import array
+
+    return Conditioning(
+        array(reading.embeds),
+        encoder.family,
+        pooled=None if reading.pooled is None else array(reading.pooled),
+        encoder=encoder,
+        more=dict(reading.more),
+    )
 
 
 @node(category="prompts", lane="gpu")
@@ -80,8 +94,9 @@ def count_tokens(encoder: TextEncoder, text: Prompt, marks: Marks = "a1111") -> 
     """
     from nodes._lib import prompting
 
-    readings = [turn for stage in prompting.stages(text, marks != "off") for turn in stage.turns]
     with weights(encoder) as reader:
+        said = prompting.stages(text, marks != "off" and reader.marks)
+        readings = [turn for stage in said for turn in stage.turns]
         rows = max(map(reader.tokens, readings), key=lambda rows: sum(map(len, rows)))
         pieces = [reader.word(token.id) for row in rows for token in row]
     return Counted(len(pieces), len(rows), pieces)

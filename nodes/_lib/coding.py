@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from engine.types import Latent
 from nodes._lib.arrays import array, tensor
+from nodes._lib.recognising import factor_of
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -21,17 +23,60 @@ def decode(vae: Any, latent: Latent, thrift: int = 0) -> Array:
     """Height × width × 3, float32 in 0..1."""
     cells = tensor(latent.samples)[None].to(vae.device, vae.dtype)
     with torch.no_grad():
-        picture = tiled(vae, thrift).decode(cells / vae.config.scaling_factor, return_dict=False)[0]
+        picture = tiled(vae, thrift).decode(outwards(vae, cells), return_dict=False)[0]
+    if picture.ndim == 5:
+        picture = picture[:, :, 0]  # a clip of one frame
     return array((picture * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 0))
 
 
 def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) -> Array:
     """Channels × height/factor × width/factor of pixels in 0..1: the mean, or a sample drawn by seed."""
     picture = tensor(pixels[None]).permute(0, 3, 1, 2).to(vae.device, vae.dtype)
+    if films(vae):
+        picture = picture[:, :, None]
     with torch.no_grad():
-        spread = tiled(vae, thrift).encode(picture * 2 - 1).latent_dist
-    cells = spread.mean if seed is None else spread.sample(torch.Generator("cpu").manual_seed(seed))
-    return array((cells * vae.config.scaling_factor)[0])
+        found = tiled(vae, thrift).encode(picture * 2 - 1)
+    if not hasattr(found, "latent_dist"):  # a VAE that is not random
+        cells = found.latent
+    elif seed is None:
+        cells = found.latent_dist.mode()
+    else:
+        cells = found.latent_dist.sample(torch.Generator("cpu").manual_seed(seed))
+    return array(inwards(vae, cells)[0])
+
+
+def outwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
+    """From the numbers that denoisers see to those that this VAE makes pictures of."""
+    about = vae.config
+    if films(vae):
+        cells = cells[:, :, None]
+    scale, shift = about.get("scaling_factor") or 1.0, about.get("shift_factor") or 0.0
+    if about.get("latents_mean") and about.get("latents_std"):
+        mean, spread = (column(about[name], cells) for name in ("latents_mean", "latents_std"))
+        return cells * spread / scale + mean
+    return cells / scale + shift
+
+
+def inwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
+    """The way back."""
+    about = vae.config
+    scale, shift = about.get("scaling_factor") or 1.0, about.get("shift_factor") or 0.0
+    if about.get("latents_mean") and about.get("latents_std"):
+        mean, spread = (column(about[name], cells) for name in ("latents_mean", "latents_std"))
+        cells = (cells - mean) * scale / spread
+    else:
+        cells = (cells - shift) * scale
+    return cells[:, :, 0] if cells.ndim == 5 else cells
+
+
+def column(numbers: Sequence[float], cells: torch.Tensor) -> torch.Tensor:
+    """A number per channel."""
+    return torch.tensor(numbers).view(1, -1, *[1] * (cells.ndim - 2)).to(cells)
+
+
+def films(vae: Any) -> bool:
+    """Whether a VAE was made for clips, of which a picture is one frame."""
+    return any(isinstance(module, torch.nn.Conv3d) for module in vae.modules())
 
 
 def tiled(vae: Any, thrift: int) -> Any:
@@ -39,7 +84,13 @@ def tiled(vae: Any, thrift: int) -> Any:
     if not thrift:
         return vae
     small = copy.copy(vae)  # shares the weights; only the numbers below are its own
-    factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    cells = max(SMALLEST_TILE, vae.tile_latent_min_size >> (thrift - 1))
-    small.tile_latent_min_size, small.tile_sample_min_size, small.use_tiling = cells, cells * factor, True
+    factor = factor_of(dict(vae.config))
+    if hasattr(vae, "tile_latent_min_size"):
+        cells = max(SMALLEST_TILE, vae.tile_latent_min_size >> (thrift - 1))
+        small.tile_latent_min_size, small.tile_sample_min_size = cells, cells * factor
+        small.use_tiling = True
+        return small
+    side = max(SMALLEST_TILE * factor, vae.tile_sample_min_height >> (thrift - 1))
+    stride = side * 3 // 4 // factor * factor
+    small.enable_tiling(side, side, stride, stride)
     return small

@@ -1,83 +1,246 @@
-"""Model families: how each is recognised, and the facts its nodes need. A family is one row."""
+"""Model families: the facts that nodes need of each, in one table. A family is one row."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from msgspec import Struct
 
-from engine.errors import BadInput, Unsupported
-from engine.models import ModelFile, header
+from engine.errors import BadInput
 from nodes._lib.previews import Factors
 
 CONFIGS = Path(__file__).parent / "configs"
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4")
+"""The folders in which diffusers keeps text encoders; a model has the first of them at least."""
 
 
-class Family(Struct, frozen=True):
-    """What makes a family: its names in files, its pipeline in diffusers."""
+class Latents(Struct, frozen=True):
+    """A kind of latents: what one VAE makes of pictures. Families that share it can share latents."""
+
+    preview: Factors = ()
+    """The colour of each channel; none where nobody has published any."""
+    config: Path = CONFIGS
+    """The folder whose `vae` describes it for single files."""
+
+
+class Clip(Struct, frozen=True):
+    """A CLIP text encoder that our own reader uses, word by word."""
+
+    folder: str = "text_encoder"
+    tokenizer: str = "tokenizer"
+    prefix: str = ""
+    """What the names of its tensors start with in a single file."""
+    pad: str = ""
+    """What fills up a short prompt in a single file; the end token if empty."""
+    pooled: bool = False
+    """Also sums up the whole prompt in one vector."""
+    early: bool = False
+    """Read before its last layer, and not normed."""
+
+
+class Spoken(Struct, frozen=True):
+    """One call of a pipeline's own reading of prompts."""
+
+    returns: tuple[str, ...]
+    """What it gives, by the keyword arguments of the pipeline that take it; empty names are dropped."""
+    options: Mapping[str, object] = {}
+    method: str = "encode_prompt"
+
+
+class Single(Struct, frozen=True):
+    """How a single file of a family is known."""
+
+    signature: Mapping[str, tuple[int, ...]]
+    """Tensors that it has, with their shapes."""
+    config: Path
+    """The folder of configurations, which such a file has none of."""
+    denoiser: str = "model.diffusion_model."
+    """What the names of the denoiser's tensors start with."""
+    vae: str = "first_stage_model."
+
+
+class Family(Struct, frozen=True, kw_only=True):
+    """What makes a family: its names in files, its pipeline in diffusers, and how that is driven."""
 
     name: str
     title: str
     pipelines: tuple[str, ...]
-    """Classes that a diffusers folder may name in model_index.json."""
-    pipeline: str
-    """The class that turns noise into latents."""
-    denoiser: str
-    """What that class calls the denoiser."""
-    without: tuple[str, ...]
-    """Parts of that class that are not needed for latents."""
-    signature: dict[str, tuple[int, ...]]
-    """Tensors that a single file of this family has, with their shapes."""
-    prefixes: dict[str, str]
-    """What the names of its tensors start with in a single file, by part."""
-    config: Path
-    """The folder of configurations for single files, which have none."""
-    preview: Factors
+    """Classes that a diffusers folder may name; the first one turns noise into latents."""
+    latents: str
+    """Which kind of latents it draws."""
+    denoiser: str = "transformer"
+    """What the pipeline calls the part that draws."""
+    where: Mapping[str, object] = {}
+    """What the denoiser's configuration must say, among families that share a pipeline."""
+    lacks: tuple[str, ...] = ()
+    """Parts that a folder of it must not have, among families that share a pipeline."""
+    clips: tuple[Clip, ...] = ()
+    """Encoders that our own reader uses; without any, prompts are read by the pipeline itself."""
+    spoken: tuple[Spoken, ...] = ()
+    """How the pipeline reads prompts."""
+    apart: bool = False
+    """Reads what is not to be drawn in another way than what is."""
+    told: Literal["", "sizes", "score"] = ""
+    """What else it is told of a picture: sizes, or sizes and how beautiful it is."""
+    cells: int = 1
+    """Cells of a latent along each side that go together; sizes must be multiples of them."""
+    size: int = 1024
+    """Native width and height, where the denoiser's configuration does not say."""
+    guidance: str = "guidance_scale"
+    """The pipeline's argument for guidance."""
+    packs: tuple[str, str] | None = None
+    """Its pipeline's methods that lay a latent out as a row of patches, and put it together again."""
+    exact: bool = False
+    """Its latents are float32 in every precision."""
+    listed: bool = False
+    """Its pipeline wants prompts as a list."""
+    options: Mapping[str, object] = {}
+    """What its pipeline is always told."""
+    single: Single | None = None
 
+    @property
+    def pipeline(self) -> str:
+        """The class that turns noise into latents."""
+        return self.pipelines[0]
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The folders of its text encoders."""
+        if self.clips:
+            return tuple(clip.folder for clip in self.clips)
+        return TEXT_ENCODERS
+
+    @property
+    def embeds(self) -> str:
+        """The pipeline's argument for the words of a prompt."""
+        return self._returned[0] if self.spoken else "prompt_embeds"
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Its arguments for what else a prompt is made of."""
+        known = (self.embeds, "pooled_prompt_embeds")
+        return tuple(name for name in self._returned if name not in known)
+
+    @property
+    def _returned(self) -> list[str]:
+        names = [name for call in self.spoken for name in call.returns]
+        return [name for name in names if name and not name.startswith("negative_")]
+
+    @property
+    def classic(self) -> bool:
+        """Whether its denoiser is a UNet, for which regions, guides and holes are made."""
+        return self.denoiser == "unet"
+
+
+LATENTS: dict[str, Latents] = {
+    "sd15": Latents(
+        # the widely used fit for the VAE of Stable Diffusion 1, published by its author K. Turner in 2022
+        preview=(
+            (0.298, 0.207, 0.208),
+            (0.187, 0.286, 0.173),
+            (-0.158, 0.189, 0.264),
+            (-0.184, -0.271, -0.473),
+            (0.0, 0.0, 0.0),
+        ),
+        config=CONFIGS / "sd15",
+    ),
+    "sdxl": Latents(
+        # from T. A. Vass, Explaining the SDXL latent space, 2023, which the guide of diffusers uses as well
+        preview=(
+            (0.471, 0.471, 0.471),
+            (-0.471, -0.039, 0.078),
+            (0.196, 0.118, -0.039),
+            (-0.549, -0.392, -0.275),
+            (0.176, 0.098, 0.020),
+        ),
+        config=CONFIGS / "sdxl",
+    ),
+}
 
 SD15 = Family(
     name="sd15",
     title="Stable Diffusion 1.5",
     pipelines=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
-    pipeline="StableDiffusionPipeline",
+    latents="sd15",
     denoiser="unet",
-    without=("vae", "text_encoder", "tokenizer", "safety_checker", "feature_extractor"),
-    signature={
-        "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
-        "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 768),
-    },
-    prefixes={
-        "unet": "model.diffusion_model.",
-        "vae": "first_stage_model.",
-        "text_encoder": "cond_stage_model.",
-    },
-    config=CONFIGS / "sd15",
-    # the widely used fit for the VAE of Stable Diffusion 1, published by its author K. Turner in 2022
-    preview=(
-        (0.298, 0.207, 0.208),
-        (0.187, 0.286, 0.173),
-        (-0.158, 0.189, 0.264),
-        (-0.184, -0.271, -0.473),
-        (0.0, 0.0, 0.0),
+    clips=(Clip(prefix="cond_stage_model."),),
+    single=Single(
+        signature={
+            "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+            "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 768),
+        },
+        config=CONFIGS / "sd15",
     ),
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (SD15,)}
+SD2 = Family(
+    name="sd2",
+    title="Stable Diffusion 2",
+    pipelines=SD15.pipelines,
+    latents="sd15",
+    denoiser="unet",
+    where={"cross_attention_dim": 1024},
+    clips=(Clip(prefix="cond_stage_model.", pad="!"),),
+    single=Single(
+        signature={
+            "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+            "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024),
+        },
+        config=CONFIGS / "sd2",
+    ),
+)
 
+XL = (
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+)
 
-CONTROLNET_SIGNS = ("control_model.input_hint_block.0.weight", "input_hint_block.0.weight")
+SDXL = Family(
+    name="sdxl",
+    title="Stable Diffusion XL",
+    pipelines=XL,
+    latents="sdxl",
+    denoiser="unet",
+    clips=(
+        Clip(prefix="conditioner.embedders.0.", early=True),
+        Clip("text_encoder_2", "tokenizer_2", "conditioner.embedders.1.", pad="!", pooled=True, early=True),
+    ),
+    told="sizes",
+    single=Single(
+        signature={
+            "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+            "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 2048),
+        },
+        config=CONFIGS / "sdxl",
+    ),
+)
 
+REFINER = Family(
+    name="sdxl-refiner",
+    title="the refiner of Stable Diffusion XL",
+    pipelines=XL,
+    latents="sdxl",
+    denoiser="unet",
+    where={"cross_attention_dim": 1280},
+    lacks=("text_encoder",),
+    clips=(
+        Clip("text_encoder_2", "tokenizer_2", "conditioner.embedders.0.", pad="!", pooled=True, early=True),
+    ),
+    told="score",
+    single=Single(
+        signature={
+            "model.diffusion_model.input_blocks.0.0.weight": (384, 4, 3, 3),
+            "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (768, 1280),
+        },
+        config=CONFIGS / "sdxl-refiner",
+    ),
+)
 
-class Facts(Struct, frozen=True):
-    """What a model file says about itself."""
-
-    family: Family
-    channels: int
-    factor: int
-    size: int
-    prediction: str
+FAMILIES: dict[str, Family] = {row.name: row for row in (SD15, SD2, SDXL, REFINER)}
+"""All there are. Among rows that share a pipeline a folder belongs to the one that says most about it."""
 
 
 def family(name: str) -> Family:
@@ -87,90 +250,5 @@ def family(name: str) -> Family:
     return found
 
 
-def facts(file: ModelFile) -> Facts:
-    """Recognise a model. Raises Unsupported for a layout that no family has."""
-    found = of_folder(file) if file.layout == "diffusers" else of_file(file)
-    folder = file.path if file.layout == "diffusers" else found.config
-    unet, vae = config(folder / "unet"), config(own(folder, "vae", found))
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    return Facts(
-        family=found,
-        channels=int(vae["latent_channels"]),
-        factor=factor,
-        size=int(unet["sample_size"]) * factor,
-        prediction=str(schedule(own(folder, "scheduler", found))["prediction_type"]),
-    )
-
-
-def own(folder: Path, part: str, family: Family) -> Path:
-    """The folder of a part's configuration: the model's own, or the family's where it has none."""
-    return folder / part if (folder / part).is_dir() else family.config / part
-
-
-def of_folder(file: ModelFile) -> Family:
-    if file.kind == "denoiser":
-        return of_unet(file)
-    index = read(file.path / "model_index.json")
-    name = str(index.get("_class_name"))
-    for row in FAMILIES.values():
-        if name in row.pipelines:
-            return row
-    raise Unsupported(f"Model {file.name!r} is made for {name}.", remedy=f"Use one of: {titles()}.")
-
-
-def of_file(file: ModelFile) -> Family:
-    tensors = header(file.path)
-    for row in FAMILIES.values():
-        if all(name in tensors and tensors[name].shape == shape for name, shape in row.signature.items()):
-            return row
-    raise Unsupported(
-        f"Model {file.name!r} has {len(tensors)} tensors in a layout that is not known, starting with "
-        f"{next(iter(sorted(tensors)), 'none')!r}.",
-        remedy=f"Use a whole checkpoint of: {titles()}.",
-    )
-
-
-def of_controlnet(file: ModelFile) -> str:
-    """The family that a ControlNet was made for. Raises Unsupported for one that no family has."""
-    if file.layout == "diffusers":
-        return "sdxl" if config(file.path).get("addition_embed_type") == "text_time" else "sd15"
-    if any(name in header(file.path) for name in CONTROLNET_SIGNS):
-        return "sd15"
-    raise Unsupported(
-        f"ControlNet {file.name!r} is in a layout that is not known.",
-        remedy="Use a diffusers folder, or the file that its makers published.",
-    )
-
-
 def titles() -> str:
     return ", ".join(row.title for row in FAMILIES.values())
-
-
-def of_unet(file: ModelFile) -> Family:
-    """The family of a denoiser that stands alone."""
-    about = config(file.path / "unet")
-    if about.get("_class_name") == "UNet2DConditionModel" and about.get("addition_embed_type") is None:
-        return SD15
-    raise Unsupported(
-        f"Denoiser {file.name!r} is a {about.get('_class_name')} of no known family.",
-        remedy=f"Use one of: {titles()}.",
-    )
-
-
-def schedule(folder: Path) -> dict[str, Any]:
-    """The noise schedule that a model was trained with, from its folder `scheduler`."""
-    return {"prediction_type": "epsilon", **read(folder / "scheduler_config.json")}
-
-
-def config(folder: Path) -> dict[str, Any]:
-    return read(folder / "config.json")
-
-
-def read(file: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError):
-        place = f"{file.parent.name}/{file.name}"
-        raise Unsupported(
-            f"The model lacks a readable {place}.", remedy="Get the whole model again."
-        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,56 +15,79 @@ from safetensors.torch import load_file
 
 from engine.errors import Unsupported
 from engine.models import SAFE, ModelFile, weights_of
-from nodes._lib.families import Family
-from nodes._lib.stable import Denoising, Reader
+from nodes._lib.parts import Denoising
+from nodes._lib.reading import Reader
 
 Worn = Sequence[tuple[ModelFile, float]]
 """LoRA files with their weights, in order of application."""
 
 
-def on_denoiser(held: Denoising, loras: Worn, family: Family) -> None:
+def on_denoiser(held: Denoising, loras: Worn) -> None:
     """Let a denoiser wear exactly these."""
-    kind, unet = getattr(diffusers, family.pipeline), held.module
-    if getattr(unet, "_hf_peft_config_loaded", False):
-        unet.unload_lora()
+    family, module = held.family, held.module
+    kind = getattr(diffusers, family.pipeline)
+    if getattr(module, "_hf_peft_config_loaded", False):
+        module.unload_lora()
+    if loras and not hasattr(kind, f"load_lora_into_{family.denoiser}"):
+        raise Unsupported(f"{family.title} takes no LoRA.", remedy="Use it with a model that has them.")
     names = []
     for place, (file, _) in enumerate(loras):
-        state, alphas = read(kind, file, unet)
-        if not any(name.startswith("unet.") for name in state):
+        state, alphas = read(kind, file, module)
+        if not any(name.startswith(family.denoiser + ".") for name in state):
             raise misfit(file, "nothing in it is for the part that draws")
         try:
             with several():
-                kind.load_lora_into_unet(state, alphas, unet, adapter_name=f"lora{place}")
+                named = {"network_alphas": alphas, family.denoiser: module, "adapter_name": f"lora{place}"}
+                put_on = getattr(kind, f"load_lora_into_{family.denoiser}")
+                put_on(state, **taken(put_on, named))
         except (RuntimeError, ValueError) as error:
-            unet.unload_lora()
+            module.unload_lora()
             raise misfit(file, first_line(error)) from None
         names.append(f"lora{place}")
     if names:
-        unet.set_adapters(names, [weight for _, weight in loras])
-        unet.requires_grad_(False).eval()
+        module.set_adapters(names, [weight for _, weight in loras])
+        module.requires_grad_(False).eval()
 
 
-def on_reader(held: Reader, loras: Worn, family: Family) -> None:
-    """Let a text encoder wear exactly these; a LoRA without a part for it changes nothing."""
-    kind, encoder = getattr(diffusers, family.pipeline), held.module
+def on_reader(held: Reader, loras: Worn) -> None:
+    """Let text encoders wear exactly these; a LoRA without a part for one changes nothing in it."""
     held.__dict__.pop("empty", None)  # what was read in other clothes
-    bare(encoder)
+    kind = getattr(diffusers, held.family.pipeline)
+    for module in held.modules:
+        bare(module)
+    if not hasattr(kind, "load_lora_into_text_encoder"):
+        return
+    for name, module in zip(held.family.encoders, held.modules, strict=False):
+        try:
+            on_encoder(kind, name, module, loras)
+        except Unsupported:
+            for other in held.modules:
+                bare(other)
+            raise
+
+
+def on_encoder(kind: Any, part: str, module: Any, loras: Worn) -> None:
     names, weights = [], []
     for place, (file, weight) in enumerate(loras):
         state, alphas = read(kind, file, None)
-        if not any(name.startswith("text_encoder.") for name in state):
+        if not any(name.startswith(part + ".") for name in state):
             continue
         try:
             with several():
-                kind.load_lora_into_text_encoder(state, alphas, encoder, adapter_name=f"lora{place}")
+                name = f"lora{place}"
+                kind.load_lora_into_text_encoder(state, alphas, module, prefix=part, adapter_name=name)
         except (RuntimeError, ValueError) as error:
-            bare(encoder)
             raise misfit(file, first_line(error)) from None
-        names.append(f"lora{place}")
+        names.append(name)
         weights.append(weight)
     if names:
-        set_adapters_for_text_encoder(names, encoder, weights)
-        encoder.requires_grad_(False).eval()
+        set_adapters_for_text_encoder(names, module, weights)
+        module.requires_grad_(False).eval()
+
+
+def taken(function: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """Those arguments that a function has."""
+    return {name: value for name, value in named.items() if name in inspect.signature(function).parameters}
 
 
 @contextmanager
@@ -82,15 +106,15 @@ def bare(encoder: Any) -> None:
         encoder._hf_peft_config_loaded = False
 
 
-def read(kind: Any, file: ModelFile, unet: Any) -> tuple[dict[str, Any], Any]:
+def read(kind: Any, file: ModelFile, module: Any) -> tuple[dict[str, Any], Any]:
     """The tensors of a LoRA by the names of diffusers, whoever wrote it, and the alphas of their ranks."""
     path = file.path if file.path.suffix == SAFE else weights_of(file.path)[0]
-    options = {} if unet is None else {"unet_config": unet.config}
+    named = {"unet_config": module.config if module is not None else None, "return_alphas": True}
     try:
-        state, alphas = kind.lora_state_dict(load_file(path), **options)
+        found = kind.lora_state_dict(load_file(path), **taken(kind.lora_state_dict, named))
     except (KeyError, ValueError, RuntimeError) as error:
         raise misfit(file, first_line(error)) from None
-    return state, alphas
+    return found if isinstance(found, tuple) else (found, None)
 
 
 def misfit(file: ModelFile, why: str) -> Unsupported:

@@ -10,7 +10,7 @@ import torch
 from engine.types import Conditioning
 from nodes._lib.arrays import tensor
 from nodes._lib.following import now
-from nodes._lib.wraps import Around, row
+from nodes._lib.wraps import Around, own
 
 
 def plain(prompt: Conditioning) -> bool:
@@ -37,9 +37,8 @@ class Prompted(Around):
         here = self.step(time)
         answers: list[torch.Tensor] = []
         for place, (one, side) in enumerate(zip(sample.split(1), self.sides, strict=True)):
-            own = row(rest, place)
             ground = answers[0] if answers else None
-            answers.append(self.blended(one, time, side, here, own, ground))
+            answers.append(self.blended(one, time, side, here, own(rest, place, len(sample)), ground))
         return (torch.cat(answers),)
 
     def blended(

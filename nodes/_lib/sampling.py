@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import diffusers
@@ -12,13 +14,13 @@ from diffusers.utils.torch_utils import randn_tensor
 from engine.context import Context
 from engine.errors import BadInput
 from engine.types import Conditioning, Guide, Latent
-from nodes._lib import geometry, pictures
+from nodes._lib import geometry, pictures, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
+from nodes._lib.parts import Denoising
 from nodes._lib.previews import rough
-from nodes._lib.regions import Prompted
-from nodes._lib.schedules import Stretch, scheduler
-from nodes._lib.stable import Denoising
+from nodes._lib.regions import Prompted, plain
+from nodes._lib.schedules import Asked, Listener, Stretch, Told, scheduler
 from nodes._lib.wraps import Filling, Guided, Guiding, Halves
 
 if TYPE_CHECKING:
@@ -42,62 +44,106 @@ class Way(NamedTuple):
 
 def walk(
     held: Denoising,
-    family: Family,
     start: Latent,
-    positive: torch.Tensor,
-    negative: torch.Tensor | None,
+    positive: Conditioning,
+    negative: Conditioning | None,
     way: Way,
     ctx: Context,
     guides: Sequence[Guiding] = (),
-    sides: Sequence[Conditioning] = (),
 ) -> Latent:
-    """The latent at the end of the way; `sides` are prompts that are not the same everywhere and always."""
-    unet, device, dtype = held.module, held.module.device, held.module.dtype
-    inner = scheduler(held.schedule, way.method, way.spacing)
-    stretch = Stretch(inner, way.steps, way.begin, way.end, device)
-    generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
+    """The latent at the end of the way."""
+    family = held.family
+    device, dtype = held.module.device, torch.float32 if family.exact else held.module.dtype
     given = tensor(start.samples)[None].to(device, dtype)
+    told = {
+        **wording.words(family, positive, negative, torch.empty(0, device=device, dtype=held.module.dtype)),
+        **wording.sizes(family, positive, negative, *(side * start.factor for side in given.shape[2:])),
+        family.guidance: way.guidance,
+        **family.options,
+        "num_inference_steps": way.steps,
+        "output_type": "latent",
+        "return_dict": False,
+    }
+    asked = listened(held, given, told)
+    inner = scheduler(held.schedule, way.method, way.spacing, asked.get("mu"))
+    stretch = Stretch(inner, way.steps, way.begin, way.end, device, asked)
+    generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
     noise = None
     if start.noisy:
         first = stretch.opened(given)
     else:
         noise = randn_tensor(given.shape, generator=generator, device=device, dtype=dtype)
         first = stretch.noised(given, noise) if way.begin else stretch.noise(noise)
-    denoiser, keep = around(unet, start, given, noise, stretch)
+    denoiser, keep = around(held.module, start, given, noise, stretch)
     if guides:
         denoiser = Guided(denoiser, guides, stretch.place, len(stretch.timesteps))
     if ctx.thrift:
         denoiser = Halves(denoiser)
-    if sides:
+    sides = [prompt for prompt in (negative, positive) if prompt is not None]
+    if not all(map(plain, sides)):
         denoiser = Prompted(denoiser, sides, lambda time: way.begin + stretch.walked(time), way.steps)
     pipeline = assemble(family, denoiser, stretch)
-    last = len(stretch.timesteps)
-    every = -(-last // PREVIEWS)
-
-    def after(_: object, step: int, __: object, tensors: dict[str, Any]) -> dict[str, Any]:
-        ctx.progress((step + 1) / last)
-        latents = keep(tensors["latents"], step)
-        if (step + 1) % every == 0 and step + 1 < last:
-            ctx.preview(rough(array(latents[0] / stretch.scale), held.preview))
-        return {"latents": latents}
-
+    shape = Shape(pipeline, family, given)
+    stretch.after = watcher(ctx, stretch, shape, keep, held)
     ctx.check()
-    found = pipeline(
-        prompt_embeds=positive[None].to(device, dtype),
-        negative_prompt_embeds=None if negative is None else negative[None].to(device, dtype),
-        height=first.shape[2] * pipeline.vae_scale_factor,
-        width=first.shape[3] * pipeline.vae_scale_factor,
-        num_inference_steps=way.steps,
-        guidance_scale=way.guidance,
-        generator=generator,
-        latents=first,
-        output_type="latent",
-        return_dict=False,
-        callback_on_step_end=after,
-    )[0]
+    found = shape.unlaid(pipeline(**told, **shape.sides, generator=generator, latents=shape.laid(first))[0])
     noisy = way.end < way.steps
     samples = (stretch.closed(found) if noisy else found)[0]
     return Latent(array(samples), start.family, start.factor, noisy)
+
+
+def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any]) -> Asked:
+    """How the family's pipeline lays out its steps for this picture; it is called, and stopped there."""
+    listener = Listener(held.schedule)
+    pipeline = assemble(held.family, held.module, listener)
+    shape = Shape(pipeline, held.family, given)
+    with suppress(Told):
+        pipeline(**told, **shape.sides, latents=shape.laid(given))
+    return listener.asked
+
+
+def watcher(ctx: Context, stretch: Stretch, shape: Shape, keep: Keep, held: Denoising) -> Keep:
+    """What happens after each step: progress, the end if the run is cancelled, what is kept, a preview."""
+    last = len(stretch.timesteps)
+    every = -(-last // PREVIEWS)
+
+    def after(latents: torch.Tensor, step: int) -> torch.Tensor:
+        ctx.progress((step + 1) / last)
+        plane = keep(shape.unlaid(latents), step)
+        if (step + 1) % every == 0 and step + 1 < last:
+            ctx.preview(rough(array(plane[0] / stretch.scale), held.preview))
+        return shape.laid(plane)
+
+    return after
+
+
+class Shape:
+    """A latent as it is on wires, and as a pipeline lays it out: for many families as a row of patches."""
+
+    def __init__(self, pipeline: Any, family: Family, given: torch.Tensor) -> None:
+        self._pipeline, self._family, self._shape = pipeline, family, given.shape
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """The size as the pipeline counts it."""
+        factor = self._pipeline.vae_scale_factor
+        return {"height": self._shape[2] * factor, "width": self._shape[3] * factor}
+
+    def laid(self, latent: torch.Tensor) -> torch.Tensor:
+        if self._family.packs is None:
+            return latent
+        found: torch.Tensor = getattr(self._pipeline, self._family.packs[0])(latent, *latent.shape)
+        return found
+
+    def unlaid(self, latent: torch.Tensor) -> torch.Tensor:
+        if self._family.packs is None:
+            return latent
+        sides = self.sides
+        whole = getattr(self._pipeline, self._family.packs[1])
+        found: torch.Tensor = whole(
+            latent, sides["height"], sides["width"], self._pipeline.vae_scale_factor
+        ).reshape(self._shape)
+        return found
 
 
 Keep = Callable[[torch.Tensor, int], torch.Tensor]
@@ -157,31 +203,27 @@ def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
     return Guiding(net, pixels, guide.strength, guide.start, guide.end)
 
 
-def assemble(family: Family, denoiser: Any, stretch: Stretch) -> Any:
+def assemble(family: Family, denoiser: Any, stretch: Any) -> Any:
     """The family's pipeline around parts that are in memory; nothing is loaded."""
     kind = getattr(diffusers, family.pipeline)
-    parts = {family.denoiser: denoiser, "scheduler": stretch, **dict.fromkeys(family.without)}
-    pipeline = kind(**parts, requires_safety_checker=False)
+    wanted = inspect.signature(kind.__init__).parameters
+    given = {family.denoiser: denoiser, "scheduler": stretch}
+    empty = {
+        name: None for name, about in wanted.items() if name != "self" and about.default is inspect._empty
+    }
+    switches = {"requires_safety_checker": False, "add_watermarker": False}
+    pipeline = kind(**{**empty, **given, **{name: off for name, off in switches.items() if name in wanted}})
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def alike(positive: torch.Tensor, negative: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both prompts equally long: the shorter one is said again."""
-    longest = max(len(positive), len(negative))
-    return repeated(positive, longest), repeated(negative, longest)
-
-
-def repeated(embeds: torch.Tensor, length: int) -> torch.Tensor:
-    return embeds.repeat(-(-length // len(embeds)), 1)[:length]
-
-
-def check_width(embeds: torch.Tensor, held: Denoising, name: str) -> None:
-    wanted = held.module.config.cross_attention_dim
-    if embeds.shape[-1] != wanted:
+def check_width(prompt: Conditioning, held: Denoising, name: str) -> None:
+    """Raise BadInput for a prompt that some other text encoder has read."""
+    wanted, given = held.module.config.get("cross_attention_dim"), prompt.embeds.shape[-1]
+    if isinstance(wanted, int) and given != wanted:
         raise BadInput(
             name,
-            got=f"a prompt {embeds.shape[-1]} wide",
+            got=f"a prompt {given} wide",
             want=f"{wanted} wide",
             remedy="Encode it with the text encoder of the same model.",
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from engine.errors import BadInput
+from nodes._lib.recognising import FLOW, prediction
 
 MULTI, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 
@@ -40,6 +43,18 @@ METHODS: dict[str, Method] = {
     "tcd": Method("TCDScheduler"),
 }
 
+FLOWING = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+FLOWS: dict[str, Method] = {
+    "euler": Method("FlowMatchEulerDiscreteScheduler"),
+    "heun": Method("FlowMatchHeunDiscreteScheduler"),
+    "dpm++ 2m": Method(MULTI, {**METHODS["dpm++ 2m"].options, **FLOWING}),
+    "dpm++ 2m sde": Method(MULTI, {**METHODS["dpm++ 2m sde"].options, **FLOWING}),
+    "dpm++ 3m": Method(MULTI, {**METHODS["dpm++ 3m"].options, **FLOWING}),
+    "unipc": Method("UniPCMultistepScheduler", FLOWING),
+    "lcm": Method("FlowMatchLCMScheduler"),
+}
+"""The same ways for models that were taught by flow matching."""
+
 SPACINGS: dict[str, Mapping[str, Any]] = {
     "model": {},
     "karras": {"use_karras_sigmas": True},
@@ -51,29 +66,113 @@ SPACINGS: dict[str, Mapping[str, Any]] = {
 }
 
 
-def scheduler(config: Mapping[str, Any], method: str, spacing: str = "model") -> Any:
-    """A fresh scheduler for a model with this configuration."""
+def scheduler(config: Mapping[str, Any], method: str, spacing: str = "model", mu: float | None = None) -> Any:
+    """A fresh scheduler for a model with this configuration; `mu` shifts its steps towards the noise."""
+    methods = methods_for(prediction(dict(config)))
+    check_method(method, prediction(dict(config)))
     options = SPACINGS[spacing]
-    if not takes(method, options):
-        others = ", ".join(repr(name) for name in METHODS if takes(name, options))
+    if not takes(methods[method], options):
+        others = ", ".join(repr(name) for name, way in methods.items() if takes(way, options))
         raise BadInput(
             "spacing",
             got=spacing,
             want=f"one that the method {method!r} has",
-            remedy=f"Use 'model', or one of the methods {others}.",
+            remedy=f"Use 'model', or one of the methods {others}." if others else "Use 'model'.",
         )
-    return kind_of(method).from_config(dict(config), **{**METHODS[method].options, **options})
+    found = {**config, **(flowing(config, methods[method], mu) if methods is FLOWS else {})}
+    return kind_of(methods[method]).from_config(found, **{**methods[method].options, **options})
 
 
-def takes(method: str, options: Mapping[str, Any]) -> bool:
+def methods_for(prediction: str) -> Mapping[str, Method]:
+    return FLOWS if prediction == FLOW else METHODS
+
+
+def check_method(method: str, prediction: str) -> None:
+    """Raise BadInput for a way that a model cannot be walked."""
+    if method not in methods_for(prediction):
+        raise BadInput(
+            "method",
+            got=method,
+            want="a method for models that were taught by flow matching",
+            remedy=f"Use one of {', '.join(map(repr, methods_for(prediction)))}.",
+        )
+
+
+def flowing(config: Mapping[str, Any], method: Method, mu: float | None) -> dict[str, Any]:
+    """The shift of a flow model, by the names that this scheduler has for it."""
+    if "sigmas" in inspect.signature(kind_of(method).set_timesteps).parameters:
+        shift = float(config.get("shift", config.get("flow_shift", 1.0)))
+        return {"shift": shift, "flow_shift": shift}
+    shift = math.exp(mu) if mu is not None else float(config.get("shift", config.get("flow_shift", 1.0)))
+    return {"shift": shift, "flow_shift": shift, "use_dynamic_shifting": False}
+
+
+def takes(method: Method, options: Mapping[str, Any]) -> bool:
     accepted = inspect.signature(kind_of(method).__init__).parameters
     return all(option in accepted for option in options)
 
 
-def kind_of(method: str) -> Any:
+def kind_of(method: Method) -> Any:
     import diffusers
 
-    return getattr(diffusers, METHODS[method].scheduler)
+    return getattr(diffusers, method.scheduler)
+
+
+Asked = Mapping[str, Any]
+"""What a pipeline wants of a scheduler's `set_timesteps`: how many, perhaps which noise and which shift."""
+
+
+class Told(Exception):
+    """A pipeline has said how it wants the steps laid out; nothing more is wanted of it."""
+
+
+class Listener:
+    """Stands in for a scheduler until a pipeline has laid out its steps, each family in its way."""
+
+    init_noise_sigma = 1.0
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        import diffusers
+
+        self._own = getattr(diffusers, str(config["_class_name"])).from_config(dict(config))
+        self.asked: Asked = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: object = None,
+        timesteps: object = None,
+        sigmas: object = None,
+        mu: float | None = None,
+    ) -> None:
+        """Keep what is said, and end the pipeline's call."""
+        given = {
+            "num_inference_steps": num_inference_steps,
+            "timesteps": timesteps,
+            "sigmas": sigmas,
+            "mu": mu,
+        }
+        self.asked = {name: value for name, value in given.items() if value is not None}
+        raise Told
+
+
+def lay_out(inner: Any, asked: Asked, steps: int, device: str) -> None:
+    """Let a scheduler set its steps as a pipeline wants them, as far as it can be told."""
+    accepted = inspect.signature(inner.set_timesteps).parameters
+    said = {name: value for name, value in asked.items() if name in accepted}
+    if "mu" in said and not inner.config.get("use_dynamic_shifting"):
+        del said["mu"]
+    if not {"sigmas", "timesteps"} & set(said):
+        said["num_inference_steps"] = steps
+    try:
+        inner.set_timesteps(device=device, **said)
+    except ValueError as error:
+        raise BadInput(
+            "steps", got=steps, want="a number that this method allows", remedy=str(error)
+        ) from None
 
 
 class Stretch:
@@ -81,33 +180,56 @@ class Stretch:
 
     init_noise_sigma = 1.0
 
-    def __init__(self, inner: Any, steps: int, begin: int, end: int, device: str) -> None:
+    def __init__(
+        self, inner: Any, steps: int, begin: int, end: int, device: str, asked: Asked | None = None
+    ) -> None:
         self._inner = inner
-        try:
-            inner.set_timesteps(steps, device=device)
-        except ValueError as error:
-            raise BadInput(
-                "steps", got=steps, want="a number that this method allows", remedy=str(error)
-            ) from None
+        lay_out(inner, asked or {}, steps, device)
         first, last = begin * inner.order, end * inner.order if end < steps else None
         self.timesteps = inner.timesteps[first:last]
         if hasattr(inner, "set_begin_index"):
             inner.set_begin_index(first)
         self._first = first
+        self.step = self._watched(inner.step)
+        self.after: Callable[[Any, int], Any] = lambda latents, step: latents
+        """What is done with the latents after each step, which is counted from 0."""
+        self._walked = 0
+
+    def _watched(self, inner: Any) -> Any:
+        """The step of the scheduler, with what comes after it; pipelines look at its parameters."""
+
+        @functools.wraps(inner)
+        def step(*args: Any, **options: Any) -> Any:
+            found = inner(*args, **options)
+            latents = self.after(found[0], self._walked)
+            self._walked += 1
+            return (latents, *found[1:])
+
+        return step
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def set_timesteps(self, num_inference_steps: int, device: object = None) -> None:
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: object = None,
+        timesteps: object = None,
+        sigmas: object = None,
+        mu: float | None = None,
+    ) -> None:
         """Nothing: the way is laid out already, and the pipeline asks again."""
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Nothing: the way begins where it was laid out to begin."""
 
     def noise(self, noise: Any) -> Any:
         """Where the whole way starts."""
-        return noise * self._inner.init_noise_sigma
+        return noise * getattr(self._inner, "init_noise_sigma", 1.0)
 
     def noised(self, latents: Any, noise: Any) -> Any:
         """A clean latent with as much noise as belongs to the first step here."""
-        return self._inner.add_noise(latents, noise, self.timesteps[:1])
+        return self._mixed(latents, noise, self.timesteps[:1])
 
     def place(self, time: Any) -> int:
         """Which step of this stretch is being walked, from 0."""
@@ -125,7 +247,12 @@ class Stretch:
         after = self._first + step + 1
         if after >= len(self._inner.timesteps):
             return latents
-        return self._inner.add_noise(latents, noise, self._inner.timesteps[after : after + 1])
+        return self._mixed(latents, noise, self._inner.timesteps[after : after + 1])
+
+    def _mixed(self, latents: Any, noise: Any, time: Any) -> Any:
+        if hasattr(self._inner, "scale_noise"):  # flow matching goes in a straight line between the two
+            return self._inner.scale_noise(latents, time, noise)
+        return self._inner.add_noise(latents, noise, time)
 
     def opened(self, latents: Any) -> Any:
         """A noisy latent from a wire, in this scheduler's own scale."""

@@ -24,14 +24,24 @@ class Around(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow tor
 class Halves(Around):
     """Treats the pictures of a batch one after another, for half the memory."""
 
-    def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
+    def forward(self, *given: Any, **named: Any) -> tuple[Any]:
+        first = given[0] if given else named["hidden_states"]
+        count = len(first) if torch.is_tensor(first) else 1
+        if count == 1:
+            return self.inner(*given, **named)  # type: ignore[no-any-return]  # torch is not followed
         parts = (
-            self.inner(one, time, encoder_hidden_states=words, **row(rest, place))[0]
-            for place, (one, words) in enumerate(
-                zip(sample.split(1), encoder_hidden_states.split(1), strict=True)
-            )
+            self.inner(*(own(one, place, count) for one in given), **own(named, place, count))[0]
+            for place in range(count)
         )
         return (torch.cat(list(parts)),)
+
+
+def own(value: Any, place: int, count: int) -> Any:
+    """What belongs to one picture of a batch, from what belongs to all of it."""
+    if isinstance(value, dict):
+        return {name: own(part, place, count) for name, part in value.items()}
+    batched = torch.is_tensor(value) and value.ndim and len(value) == count
+    return value[place : place + 1] if batched else value
 
 
 class Filling(Around):
@@ -92,11 +102,3 @@ class Guided(Around):
             ]
             rest["mid_block_additional_residual"] = sum((mid for _, mid in seen[1:]), start=seen[0][1])
         return self.inner(sample, time, encoder_hidden_states=encoder_hidden_states, **rest)
-
-
-def row(rest: dict[str, Any], place: int) -> dict[str, Any]:
-    """What belongs to one picture of a batch, from what belongs to all of it."""
-    own = dict(rest)
-    if added := rest.get("added_cond_kwargs"):
-        own["added_cond_kwargs"] = {name: value[place : place + 1] for name, value in added.items()}
-    return own

@@ -29,10 +29,10 @@ from nodes.text import encode_text
 from tests import tiny
 
 LOADERS = (
-    load.load_sd15_denoiser,
-    load.load_sd15_text_encoder,
-    load.load_sd15_vae,
-    control.load_sd15_controlnet,
+    load.read_denoiser,
+    load.read_text_encoder,
+    load.read_vae,
+    control.read_controlnet,
 )
 PROMPT = "a red circle"
 SIDE = 32

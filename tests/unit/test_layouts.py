@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,15 @@ from engine.memory import Residency
 from engine.models import Models, header
 from engine.types import Denoiser
 from nodes import load
-from nodes._lib import families, stable
+from nodes._lib import families, parts
 from nodes.latent import decode_latent, empty_latent, encode_image
 from nodes.load import load_model
 from nodes.sample import sample
 from nodes.text import encode_text
 from tests import tiny
 
-LOADERS = (load.load_sd15_denoiser, load.load_sd15_text_encoder, load.load_sd15_vae)
-CONFIG = families.SD15.config
+LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+CONFIG = families.CONFIGS / "sd15"
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +75,22 @@ def test_weights_that_changed_since_they_were_chosen_are_not_used() -> None:
         pass
 
 
-def test_one_file_has_the_same_weights_as_the_folder_it_was_made_from(folder: Path, tmp_path: Path) -> None:
+def test_one_file_has_the_same_weights_as_the_folder_it_was_made_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = folder / "diffusers" / "tiny"
     file = tiny.single_file(source, tmp_path / "tiny.safetensors")
     found = models.ModelFile("tiny", "model", file, "single_file", file.stat().st_size, "here")
-    family = msgspec.structs.replace(families.SD15, config=source)
-    parts: dict[str, Any] = {
-        "unet": stable.unet(found, family, "cpu", "float32").module,
-        "vae": stable.vae(found, family, "cpu", "float32"),
-        "text_encoder": stable.reader(found, family, "cpu", "float32").module,
+    assert families.SD15.single is not None
+    single = msgspec.structs.replace(families.SD15.single, config=source)
+    family = msgspec.structs.replace(families.SD15, single=single)
+    monkeypatch.setitem(families.LATENTS, "sd15", families.Latents(config=source))
+    loaded: dict[str, Any] = {
+        "unet": parts.denoiser(found, family, "cpu", "float32").module,
+        "vae": parts.vae(found, "sd15", "cpu", "float32"),
+        "text_encoder": parts.reader(found, family, "cpu", "float32").modules[0],
     }
-    for part, module in parts.items():
+    for part, module in loaded.items():
         wanted, got = tiny.load(source / part), module.state_dict()
         assert set(wanted) == set(got)
         assert all(torch.equal(wanted[key], got[key]) for key in wanted), part
@@ -95,55 +99,18 @@ def test_one_file_has_the_same_weights_as_the_folder_it_was_made_from(folder: Pa
 def test_the_size_of_a_part_is_known_before_it_is_loaded(folder: Path, tmp_path: Path) -> None:
     file = tiny.single_file(folder / "diffusers" / "tiny", tmp_path / "tiny.safetensors")
     single = models.ModelFile("tiny", "model", file, "single_file", file.stat().st_size, "here")
-    about = load.load_sd15_denoiser.__dict__["__loader__"]
+    place = load.place_of_denoiser(load_model("tiny").denoiser)
     wanted = memory.bytes_of(tiny.unet())
-    assert memory.estimate(single, about, "float32") == wanted
-    assert memory.estimate(models.models().find("tiny"), about, "float32") == wanted
-    assert memory.estimate(models.models().find("tiny"), about, "bfloat16") == wanted // 2
+    assert memory.estimate(single, place, "float32") == wanted
+    assert memory.estimate(models.models().find("tiny"), place, "float32") == wanted
+    assert memory.estimate(models.models().find("tiny"), place, "bfloat16") == wanted // 2
 
 
-def test_the_shipped_configurations_are_those_of_stable_diffusion_1_5() -> None:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+def test_the_shipped_tokenizer_is_that_of_clip() -> None:
+    from transformers import CLIPTokenizer
 
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(CONFIG / "unet"))
-        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(CONFIG / "vae"))
-        text = CLIPTextModel(CLIPTextConfig.from_pretrained(CONFIG / "text_encoder"))
-    sizes = [(len(m.state_dict()), sum(p.numel() for p in m.parameters())) for m in (unet, vae, text)]
-    assert sizes == [(686, 859_520_964), (248, 83_653_863), (196, 123_060_480)]
     tokenizer = CLIPTokenizer.from_pretrained(CONFIG / "tokenizer", local_files_only=True)
     assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
-
-
-def test_a_full_size_file_is_recognised_and_every_name_in_it_finds_its_place(tmp_path: Path) -> None:
-    from diffusers import UNet2DConditionModel
-    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
-
-    config = UNet2DConditionModel.load_config(CONFIG / "unet")
-    with torch.device("meta"):
-        wanted = UNet2DConditionModel.from_config(config).state_dict()
-    original = {tiny.unet_name(key): value for key, value in wanted.items()}
-    assert len(original) == 686
-    got = convert_ldm_unet_checkpoint(dict(original), dict(config))
-    assert {k: v.shape for k, v in got.items()} == {k: v.shape for k, v in wanted.items()}
-    found = as_file(tmp_path / "full.safetensors", {k: tuple(v.shape) for k, v in original.items()})
-    facts = families.facts(found)
-    assert (facts.family.name, facts.size, facts.factor, facts.prediction) == ("sd15", 512, 8, "epsilon")
-
-
-def as_file(path: Path, shapes: dict[str, tuple[int, ...]]) -> models.ModelFile:
-    """A safetensors file of zeros that takes no room on the disk."""
-    start, entries = 0, {}
-    for name, shape in shapes.items():
-        end = start + 2 * int(np.prod(shape))
-        entries[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [start, end]}
-        start = end
-    head = json.dumps(entries).encode()
-    with path.open("wb") as file:
-        file.write(len(head).to_bytes(8, "little") + head)
-        file.truncate(8 + len(head) + start)
-    return models.ModelFile(path.stem, "model", path, "single_file", path.stat().st_size, "here")
 
 
 def test_a_file_of_an_unknown_layout_is_refused_by_what_is_in_it(folder: Path) -> None:
@@ -168,8 +135,8 @@ def test_only_a_second_precision_is_loaded_when_there_is_no_first(folder: Path, 
         file = next((source / part).glob("*.safetensors"))
         file.rename(file.with_suffix(".fp16.safetensors"))
     found = models.ModelFile("half", "model", source, "diffusers", 1, "here")
-    assert stable.unet(found, families.SD15, "cpu", "float32").module.dtype == torch.float32
-    assert stable.reader(found, families.SD15, "cpu", "float32").layers == 2
+    assert parts.denoiser(found, families.SD15, "cpu", "float32").module.dtype == torch.float32
+    assert parts.reader(found, families.SD15, "cpu", "float32").layers == 2
 
 
 def test_a_prompt_of_another_models_width_is_refused() -> None:

@@ -29,7 +29,7 @@ from tests import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a")  # in what diffusers itself does
 
-LOADERS = (load.load_sd15_denoiser, load.load_sd15_text_encoder, load.load_sd15_vae)
+LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
 PROMPT = "a red circle"
 RANK = 3
 

@@ -1,0 +1,132 @@
+"""Read prompts with CLIP text encoders, word by word: weights, parts, layers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from nodes._lib.families import Clip, Family
+from nodes._lib.prompting import Part, literal
+from nodes._lib.weighing import Marks, weighed
+
+if TYPE_CHECKING:
+    from engine.types import Array
+
+CHUNK = 75
+"""Words of a prompt that an encoder reads at once, between the start and the end token."""
+
+
+class Token(NamedTuple):
+    """A word or a part of one, as the tokenizer numbers it."""
+
+    id: int
+    weight: float
+
+
+class Reading(NamedTuple):
+    """A prompt as it was read."""
+
+    embeds: torch.Tensor  # (tokens, width)
+    pooled: torch.Tensor | None = None  # (width,)
+    more: Mapping[str, Array] = {}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One text encoder with its tokenizer."""
+
+    module: Any
+    tokenizer: Any
+    about: Clip = field(default_factory=Clip)
+
+    def tokens(self, parts: Sequence[Part]) -> list[list[Token]]:
+        """What is read at once: the tokens of each part, 75 at most."""
+        found: list[list[Token]] = []
+        for part in parts:
+            row = [
+                Token(id, piece.weight)
+                for piece in part
+                for id in self.tokenizer(piece.text, add_special_tokens=False, truncation=False).input_ids
+            ]
+            found += [row[i : i + CHUNK] for i in range(0, len(row), CHUNK)]
+        return found or [[]]
+
+    def read(self, tokens: list[Token], skip: int, marks: Marks) -> Reading:
+        """(77, width), and the sum of it all."""
+        embeds, pooled = self._read([token.id for token in tokens], skip)
+        weights = [token.weight for token in tokens]
+        return Reading(weighed(embeds, weights, marks, lambda: self._read([], skip)[0]), pooled)
+
+    def _read(self, ids: list[int], skip: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        tokens = self.tokenizer
+        row = [tokens.bos_token_id, *ids, tokens.eos_token_id]
+        row += [tokens.pad_token_id] * (CHUNK + 2 - len(row))
+        batch = torch.tensor([row], device=self.module.device)
+        back = skip + self.about.early
+        found = self.module(batch, output_hidden_states=bool(back))
+        pooled = found[0][0] if self.about.pooled else None
+        if not back:
+            return found.last_hidden_state[0], pooled
+        hidden = found.hidden_states[-(back + 1)]
+        if self.about.early:
+            return hidden[0], pooled
+        inner = getattr(self.module, "text_model", self.module)
+        return inner.final_layer_norm(hidden)[0], pooled
+
+    @property
+    def layers(self) -> int:
+        return int(self.module.config.num_hidden_layers) - self.about.early
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The text encoders of a model, side by side."""
+
+    modules: tuple[Any, ...]
+    encoders: tuple[Encoder, ...]
+    family: Family
+    silent: bool = False
+    """Was taught with zeros, not with the empty prompt, where nothing is said."""
+    marks: bool = True
+    """Understands weights and BREAK."""
+
+    def read(self, text: str, skip: int = 0) -> Reading:
+        """A prompt of more than 75 tokens is read in parts."""
+        return self.read_parts(literal(text), skip)
+
+    def read_parts(self, parts: Sequence[Part], skip: int = 0, marks: Marks = "a1111") -> Reading:
+        """(77 × parts, width); the sum is that of the first part."""
+        with torch.no_grad():
+            columns = [
+                [encoder.read(tokens, skip, marks) for tokens in encoder.tokens(parts)]
+                for encoder in self.encoders
+            ]
+            longest = max(map(len, columns))
+            for column, encoder in zip(columns, self.encoders, strict=True):
+                column += [encoder.read([], skip, marks)] * (longest - len(column))
+            embeds = torch.cat([torch.cat([row.embeds for row in column]) for column in columns], -1)
+        return Reading(embeds, columns[-1][0].pooled)
+
+    def tokens(self, parts: Sequence[Part]) -> list[list[Token]]:
+        """What is read at once, as the first encoder counts it."""
+        return self.encoders[0].tokens(parts)
+
+    def word(self, id: int) -> str:
+        """A token as it is written."""
+        return str(self.encoders[0].tokenizer.decode([id])).strip()
+
+    @functools.cached_property
+    def empty(self) -> Reading:
+        """What stands for saying nothing, read once."""
+        found = self.read("")
+        if not self.silent or found.pooled is None:
+            return found
+        return Reading(torch.zeros_like(found.embeds), torch.zeros_like(found.pooled))
+
+    @property
+    def layers(self) -> int:
+        return min(encoder.layers for encoder in self.encoders)

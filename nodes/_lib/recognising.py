@@ -1,0 +1,207 @@
+"""What a model file says about itself: which family it belongs to, and its numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from engine.errors import Unsupported
+from engine.models import ModelFile, header
+from nodes._lib.families import FAMILIES, Family, titles
+
+CONTROLNET_SIGNS = (
+    "control_model.input_hint_block.0.weight",
+    "input_hint_block.0.weight",
+    "controlnet_cond_embedding.conv_in.weight",
+)
+CONTROLNETS = {768: "sd15", 1024: "sd2", 2048: "sdxl"}
+"""Families by how wide the prompts are that their ControlNets hear."""
+FLOW = "flow"
+"""How the prediction of a model is called that was taught by flow matching."""
+REMEDY = "A family is one row in nodes/_lib/families.py; docs/families.md says how to add one."
+
+
+class Facts(Struct, frozen=True):
+    """What a model file says about itself."""
+
+    family: Family
+    channels: int
+    factor: int
+    size: int
+    prediction: str
+
+
+def facts(file: ModelFile) -> Facts:
+    """Recognise a model. Raises Unsupported for a layout that no family has."""
+    found = family_of(file)
+    folder = folder_of(file, found)
+    denoiser, vae = config(folder / found.denoiser), config(own(folder, "vae", found))
+    factor = factor_of(vae)
+    return Facts(
+        family=found,
+        channels=channels_of(vae),
+        factor=factor,
+        size=int(denoiser["sample_size"]) * factor if size_known(denoiser) else found.size,
+        prediction=prediction(schedule_of(file, found)),
+    )
+
+
+def family_of(file: ModelFile) -> Family:
+    """The row that a file belongs to."""
+    if file.layout == "single_file":
+        return of_file(file)
+    return of_unet(file) if file.kind == "denoiser" else of_folder(file)
+
+
+def folder_of(file: ModelFile, family: Family) -> Path:
+    """Where the configurations of a model lie; those of a single file come along with us."""
+    if file.layout == "diffusers" or family.single is None:
+        return file.path
+    return family.single.config
+
+
+def own(folder: Path, part: str, family: Family) -> Path:
+    """The folder of a part's configuration: the model's own, or the family's where it has none."""
+    if (folder / part).is_dir() or family.single is None:
+        return folder / part
+    return family.single.config / part
+
+
+def of_folder(file: ModelFile) -> Family:
+    index = read(file.path / "model_index.json")
+    name = str(index.get("_class_name"))
+    rows = [row for row in FAMILIES.values() if name in row.pipelines]
+    about = config(file.path / rows[0].denoiser) if rows else {}
+    for row in sorted(rows, key=lambda row: -len(row.where) - len(row.lacks)):
+        if says(about, row) and not any(has(index, part) for part in row.lacks):
+            return row
+    if known(name):
+        text = f"Model {file.name!r} is made for {name}: diffusers has that family, the table here does not."
+        raise Unsupported(text, remedy=f"{REMEDY} Here are: {titles()}.")
+    raise Unsupported(f"Model {file.name!r} is made for {name}.", remedy=f"Use one of: {titles()}.")
+
+
+def says(about: dict[str, Any], row: Family) -> bool:
+    """Whether a denoiser's configuration is that of a row; a row known by what it lacks needs none."""
+    return bool(row.lacks) or all(about.get(name) == value for name, value in row.where.items())
+
+
+def has(index: dict[str, Any], part: str) -> bool:
+    """Whether a model has a part, by its index: those it lacks stand there as nulls."""
+    return any(index.get(part) or ())
+
+
+def known(pipeline: str) -> bool:
+    """Whether diffusers has a pipeline of this name."""
+    import diffusers
+
+    return pipeline.endswith("Pipeline") and hasattr(diffusers, pipeline)
+
+
+def of_file(file: ModelFile) -> Family:
+    tensors = header(file.path)
+    for row in FAMILIES.values():
+        if row.single is not None and all(
+            name in tensors and tensors[name].shape == shape for name, shape in row.single.signature.items()
+        ):
+            return row
+    singles = ", ".join(row.title for row in FAMILIES.values() if row.single is not None)
+    raise Unsupported(
+        f"Model {file.name!r} has {len(tensors)} tensors in a layout that is not known, starting with "
+        f"{next(iter(sorted(tensors)), 'none')!r}.",
+        remedy=f"Use a whole checkpoint of: {singles}. Other families load from a diffusers folder only.",
+    )
+
+
+def of_unet(file: ModelFile) -> Family:
+    """The family of a denoiser that stands alone."""
+    about = config(file.path / "unet")
+    if about.get("_class_name") == "UNet2DConditionModel":
+        told = about.get("addition_embed_type") == "text_time"
+        rows = [row for row in FAMILIES.values() if row.classic and bool(row.told) == told]
+        for row in sorted(rows, key=lambda row: -len(row.where)):
+            if all(about.get(name) == value for name, value in row.where.items()):
+                return row
+    raise Unsupported(
+        f"Denoiser {file.name!r} is a {about.get('_class_name')} of no known family.",
+        remedy=f"Use one of: {titles()}.",
+    )
+
+
+def of_controlnet(file: ModelFile) -> str:
+    """The family that a ControlNet was made for. Raises Unsupported for one that no family has."""
+    if file.layout == "diffusers":
+        return CONTROLNETS.get(config(file.path).get("cross_attention_dim", 0), other(config(file.path)))
+    tensors = header(file.path)
+    if any(name in tensors for name in CONTROLNET_SIGNS):
+        wide = [about.shape[1] for name, about in tensors.items() if name.endswith("attn2.to_k.weight")]
+        return CONTROLNETS.get(wide[0], "sd15") if wide else "sd15"
+    raise Unsupported(
+        f"ControlNet {file.name!r} is in a layout that is not known.",
+        remedy="Use a diffusers folder, or the file that its makers published.",
+    )
+
+
+def other(about: dict[str, Any]) -> str:
+    """The family of a ControlNet that is not of full size."""
+    return "sdxl" if about.get("addition_embed_type") == "text_time" else "sd15"
+
+
+# -- configurations
+
+
+def channels_of(vae: dict[str, Any]) -> int:
+    return int(vae.get("latent_channels") or vae["z_dim"])
+
+
+def factor_of(vae: dict[str, Any]) -> int:
+    """Pixels along each side of a cell; VAEs say it in different ways."""
+    if "block_out_channels" in vae:
+        return int(2 ** (len(vae["block_out_channels"]) - 1))
+    if "encoder_block_out_channels" in vae:
+        return int(2 ** (len(vae["encoder_block_out_channels"]) - 1))
+    return int(vae.get("scale_factor_spatial") or 2 ** len(vae["temperal_downsample"]))
+
+
+def size_known(denoiser: dict[str, Any]) -> bool:
+    return isinstance(denoiser.get("sample_size"), int)
+
+
+def prediction(schedule: dict[str, Any]) -> str:
+    """What a model was taught to answer: "epsilon", "v_prediction", "sample", or "flow"."""
+    flow = str(schedule.get("_class_name")).startswith("FlowMatch") or schedule.get("use_flow_sigmas")
+    return FLOW if flow else str(schedule["prediction_type"])
+
+
+def schedule_of(file: ModelFile, family: Family) -> dict[str, Any]:
+    """How a model was taught. Single files of that kind carry marks where they differ from their family."""
+    found = schedule(own(folder_of(file, family), "scheduler", family))
+    if file.layout == "single_file":
+        names = header(file.path)
+        if "v_pred" in names:
+            found["prediction_type"] = "v_prediction"
+        if "ztsnr" in names:
+            found |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return found
+
+
+def schedule(folder: Path) -> dict[str, Any]:
+    """The noise schedule that a model was trained with, from its folder `scheduler`."""
+    return {"prediction_type": "epsilon", **read(folder / "scheduler_config.json")}
+
+
+def config(folder: Path) -> dict[str, Any]:
+    return read(folder / "config.json")
+
+
+def read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError):
+        place = f"{file.parent.name}/{file.name}"
+        raise Unsupported(
+            f"The model lacks a readable {place}.", remedy="Get the whole model again."
+        ) from None

@@ -1,0 +1,96 @@
+"""Every family draws through our nodes what its own pipeline draws, pixel by pixel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from engine import memory, models
+from engine.config import ROOT
+from engine.errors import Unsupported
+from engine.machine import prepare
+from engine.memory import Residency
+from engine.models import Models
+from nodes import load
+from nodes._lib.families import FAMILIES
+from nodes.latent import decode_latent, empty_latent
+from nodes.load import Loaded, load_model
+from nodes.sample import sample
+from nodes.text import encode_text
+from tests import twins
+
+LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+PROMPT, AGAINST = "a red circle on a blue background", "a green square"
+SIDE, STEPS, GUIDANCE, SEED = 64, 3, 4.0, 7
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> Iterator[Path]:
+    prepare()
+    found = Models([tmp_path], hub=tmp_path / "hub")
+    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
+    yield tmp_path
+    models.current.reset(tokens[0])
+    memory.current.reset(tokens[1])
+
+
+def kept(name: str, folder: Path) -> tuple[Any, Loaded]:
+    """A family's pipeline, and the same weights as our loader finds them in a folder."""
+    pipeline = twins.make(name)
+    pipeline.save_pretrained(folder / "diffusers" / name)
+    return pipeline, load_model(name)
+
+
+def ours(model: Loaded, against: str | None = AGAINST, **options: Any) -> NDArray[np.uint8]:
+    negative = None if against is None else encode_text(model.text_encoder, against)
+    found = sample(
+        model.denoiser, encode_text(model.text_encoder, PROMPT), empty_latent(model.denoiser, SIDE, SIDE),
+        negative, **{"steps": STEPS, "guidance": GUIDANCE, "seed": SEED, **options},
+    )  # fmt: skip
+    return np.asarray(decode_latent(model.vae, found.latent).pixels)
+
+
+def theirs(pipeline: Any, **options: Any) -> NDArray[np.uint8]:
+    options = {
+        "prompt": PROMPT, "negative_prompt": AGAINST, "height": SIDE, "width": SIDE,
+        "num_inference_steps": STEPS, "guidance_scale": GUIDANCE, **options,
+    }  # fmt: skip
+    return np.asarray(pipeline(generator=torch.Generator().manual_seed(SEED), **options).images[0])
+
+
+DRAWING = [name for name in FAMILIES if name != "sdxl-refiner"]
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_family_draws_the_pixels_of_its_pipeline(name: str, folder: Path) -> None:
+    pipeline, model = kept(name, folder)
+    assert model.denoiser.family == name
+    drawn = ours(model)
+    np.testing.assert_array_equal(drawn, theirs(pipeline))
+    assert drawn.std() > 1
+
+
+def test_a_family_that_only_diffusers_knows_is_refused_with_the_way_to_add_it(folder: Path) -> None:
+    for kind, want in (("AmusedPipeline", "diffusers has that family"), ("MyPipeline", "is made for MyPipe")):
+        place = folder / "diffusers" / kind
+        (place / "transformer").mkdir(parents=True)
+        (place / "model_index.json").write_text(json.dumps({"_class_name": kind}))
+        save_file({"x": torch.zeros(1)}, place / "transformer" / "model.safetensors")
+        with pytest.raises(Unsupported, match=want) as error:
+            load_model(kind)
+        assert ("families.py" in str(error.value.remedy)) == kind.startswith("Amused")
+
+
+def test_the_page_on_families_has_every_row() -> None:
+    page = (ROOT / "docs" / "families.md").read_text("utf-8")
+    for row in FAMILIES.values():
+        where = "folder, single file" if row.single else "folder"
+        assert f"| {row.title} | `{row.name}` | {where} | `{row.latents}` |" in page
