@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -289,11 +288,3 @@ def test_measures_tell_right_from_wrong() -> None:
     clear = np.stack([paint(scene) for scene in scenes])
     soft = bicubic(np.stack([shrunk(one) for one in clear]))
     assert likeness(clear, clear) > 60 > likeness(soft, clear) > likeness(soft[::-1], clear)
-
-
-def test_pages_are_small(tmp_path: Path) -> None:
-    from recipe.page import page
-
-    row = [paint(draw(seed)) for seed in range(8)]
-    page([row, [cv2.blur(one, (3, 3)) for one in row]], tmp_path / "page.png")
-    assert (tmp_path / "page.png").stat().st_size <= 60_000

@@ -149,5 +149,5 @@ def mean_of(right: Sequence[bool], which: Sequence[int]) -> float:
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet of the base."""
+    """Prompts of all kinds, each above its picture."""
     sheet(generate(open_base(family), SHOWN, seed=100), store, labels=SHOWN)

@@ -13,8 +13,8 @@ from .canvas import Picture, paint
 from .claims import ASPECTS, claims, marks, truth
 from .draw import draw
 from .figures import Figure
-from .labelled import labelled
 from .scene import Scene
+from .sheet import sheet
 
 WHAT = {
     "colour": "colours named right",
@@ -74,4 +74,4 @@ def contact(family: Path, store: Path) -> None:
     """Sixteen unseen renders under what is said of them."""
     captioner, processor = load(family / "captioner")
     shown = [paint(draw(seed)) for seed in range(16)]
-    labelled(shown, tell(captioner, processor, shown), store)
+    sheet(shown, store, labels=tell(captioner, processor, shown))

@@ -14,16 +14,15 @@ from .canvas import Picture, paint
 from .claims import claims, fits, truth
 from .draw import KINDS, draw
 from .figures import Figure
-from .labelled import labelled
 from .measure_base import generate, open_base
 from .scene import Scene
 from .shapes import shapes
+from .sheet import sheet
 from .swaps import altered
 from .wear import blurred, noisy
 
 CHANCE = 0.1
 _BATCH = 32
-_PER_DRAWN = 4  # renders for each picture that the base draws
 _PER_DRAWN = 4  # renders for each picture that the base draws
 _WORN = 0.6, 4.0  # blur in pixels, noise in levels, of pictures that stand for generated ones
 
@@ -44,10 +43,6 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
             clip, processor, *_among_lies(held, [paint(scene) for scene in held])
         ),
     }
-    if (family / "base").exists():
-        some = scenes[: max(8, count // _PER_DRAWN)]
-        made = generate(open_base(family, device), [scene.captions[0] for scene in some])
-        found["prompt of a picture by the base first of 10"] = first(clip, processor, made, others(some))
     if (family / "base").exists():
         some = scenes[: max(8, count // _PER_DRAWN)]
         made = generate(open_base(family, device), [scene.captions[0] for scene in some])
@@ -129,4 +124,4 @@ def contact(family: Path, store: Path) -> None:
     scores = np.stack(marked(clip, processor, shown, [asked] * len(shown)))  # (pictures, captions)
     best = [[int(place) for place in np.argsort(-scores[:, row])[:4]] for row in range(len(asked))]
     labels = [said if not rank else "" for said in asked for rank in range(4)]
-    labelled([shown[place] for row in best for place in row], labels, store)
+    sheet([shown[place] for row in best for place in row], store, labels=labels)

@@ -23,7 +23,7 @@ from .control import people
 from .draw import draw
 from .figures import Figure
 from .scene import Point, Scene
-from .sheet import sheet
+from .sheet import page
 from .train_depth import estimate as depth_of
 from .train_pose import estimate as joints_of
 from .train_vae import copied
@@ -171,11 +171,11 @@ def steered(drawing: Any, trial: Trial, strength: float) -> list[Picture]:
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet of all kinds: the hint above the picture."""
-    page: list[Picture] = []
+    """Hints, and below each what the base draws with it."""
+    rows: list[Sequence[Picture]] = []
     for trial in trials(family, 8):
-        page += [*trial.shown[:8], *steered(open_control(family, trial.folder), trial, 1.0)[:8]]
-    sheet(page, store)
+        rows += [trial.shown, steered(open_control(family, trial.folder), trial, 1.0)]
+    page(rows, store)
 
 
 def _joints(folder: Path, shown: Sequence[Picture], device: str) -> list[list[Point]]:

@@ -14,10 +14,10 @@ from .claims import SETTINGS, SIDES, TIMES, Claims, claims
 from .details import beginnings
 from .draw import draw
 from .figures import Figure
-from .labelled import labelled
 from .measure_base import generate, open_base
 from .measure_captioner import load as load_captioner
 from .measure_captioner import tell
+from .sheet import sheet
 from .wording import vary
 
 _SHOWN = 6  # prompts for each that the base draws
@@ -124,4 +124,4 @@ def contact(family: Path, store: Path) -> None:
     """Eight prompts and below each what it became, as the base draws them."""
     prompts = asked(8)
     texts = [*prompts, *enhanced(load(family / "enhancer"), prompts)]
-    labelled(generate(open_base(family), texts), texts, store)
+    sheet(generate(open_base(family), texts), store, labels=texts)

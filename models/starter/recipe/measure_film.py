@@ -18,7 +18,7 @@ from .draw import draw
 from .figures import Figure
 from .motions import COURSES, watch
 from .moving import MOTIONS, NATURAL, PAN_LEFT, PAN_RIGHT, STILL
-from .sheet import sheet
+from .sheet import page
 
 MODEL = "image-to-video"
 STEPS = 20
@@ -143,25 +143,10 @@ def calm(render: Sequence[Picture]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(moved, np.ones((7, 7), np.uint8)) == 0)
 
 
-def sheet_rows(family: Path, path: Path, device: str = "cpu") -> None:
-    """Write a contact sheet: a clip of every motion in a row, from the picture on the left."""
-    rows: list[Picture] = []
-    for film in shoot(load(family, device), len(MOTIONS)):
-        rows += [small(frame) for frame in (film.render[0], *film.made[1::2])]
-    light_sheet(rows, path, columns=8)
-
-
-def small(frame: Picture, size: int = 64) -> Picture:
-    """A frame at the size of a contact sheet."""
-    return np.asarray(cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def light_sheet(rows: Sequence[Picture], path: Path, columns: int) -> None:
-    """Write a contact sheet in few colours, so that it weighs little."""
-    sheet(rows, path, columns=columns)
-    with Image.open(path) as page:
-        few = page.quantize(96, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+def contact(family: Path, store: Path) -> None:
+    """A clip of every motion in a row, from the picture on the left."""
+    films = shoot(load(family), len(MOTIONS))
+    page([[film.render[0], *film.made[1::2]] for film in films], store, size=64)
 
 
 def _background(films: Sequence[Shot]) -> Figure:

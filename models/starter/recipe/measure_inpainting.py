@@ -21,7 +21,7 @@ from .holes import Mask, over
 from .judge import judge
 from .scene import Scene
 from .shapes import HELD_OUT
-from .sheet import sheet
+from .sheet import page
 from .train_vae import copied
 
 MARGIN = 14  # of a hole over the box of what stood there, so that its shadow goes too
@@ -121,13 +121,11 @@ def fill(drawing: Any, given: Sequence[Task], prompts: Sequence[str]) -> list[Pi
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet: pictures with their holes above the same filled with something else."""
+    """Pictures with their holes, and below each the same filled with something else."""
     given = tasks(16)
     made = fill(open_inpainting(family), given, [task.asked for task in given])
-    page: list[Picture] = []
-    for start in (0, 8):
-        page += [_holed(task) for task in given[start : start + 8]] + made[start : start + 8]
-    sheet(page, store)
+    holed = [_holed(task) for task in given]
+    page([holed[:8], made[:8], holed[8:], made[8:]], store)
 
 
 def _task(scene: Scene, rng: Random) -> Task:

@@ -12,8 +12,8 @@ from .figures import Figure
 from .judge import nearest
 from .marks import ASKED, Marker, load, read
 from .measure_base import SHOWN, generate, open_base
-from .page import page
 from .scene import Kind, Scene
+from .sheet import page
 from .styles import STYLES
 from .train_vae import tensor
 
@@ -23,11 +23,10 @@ WANTED, MOST, FOLLOWED = 0.9, 0.1, 0.8
 def figures(family: Path, count: int = 200, device: str = "cpu") -> list[Figure]:
     """Every LoRA that is there, on held-out prompts, beside the base alone or other prompts."""
     base, marker = open_base(family, device), load(family / "marks")
-    there = [name for name in (*STYLES, *CHARACTERS) if (family / f"lora-{name}").exists()]
     some = max(4, count // 4)
     return [
         line
-        for name in there
+        for name in _there(family)
         for line in (_style if name in STYLES else _character)(name, base, marker, family, some)
     ]
 
@@ -53,6 +52,10 @@ def followed(scenes: list[Scene], seen: list[dict[str, str]]) -> float:
     return float(
         np.mean([said[ASKED[one.kind]] == _answer(one) for one, said in zip(scenes, seen, strict=True)])
     )
+
+
+def _there(family: Path) -> list[str]:
+    return [name for name in (*STYLES, *CHARACTERS) if (family / f"lora-{name}").exists()]
 
 
 def _style(name: str, base: Any, marker: Marker, family: Path, count: int) -> list[Figure]:
@@ -100,13 +103,12 @@ def wall(picture: Picture) -> str:
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet: the base, both styles, both characters, each on its row."""
+    """Pictures of the base, and below them the same prompts in a style, or a character that is called."""
     base = open_base(family)
     prompts = [SHOWN[place] for place in (0, 1, 4, 8, 9, 13, 18, 20)]
     rows = [generate(base, prompts)]
-    rows += [worn(base, family / f"lora-{name}", prompts) for name in STYLES]
-    for name in CHARACTERS:
-        called = [character(name, seed).captions[0] for seed in range(8)]
+    for name in _there(family):
+        called = [character(name, seed).captions[0] for seed in range(8)] if name in CHARACTERS else prompts
         rows.append(worn(base, family / f"lora-{name}", called))
     page(rows, store)
 

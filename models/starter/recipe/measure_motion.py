@@ -12,9 +12,9 @@ from .canvas import Picture
 from .clips import FRAMES, Motion, clip
 from .figures import Figure
 from .measure_base import generate, open_base
-from .measure_film import light_sheet, small
 from .motions import flicker, motion
 from .moving import MOTIONS
+from .sheet import page
 
 MODEL = "motion"
 STEPS = 20
@@ -85,9 +85,7 @@ def marks(
     ]
 
 
-def sheet_rows(family: Path, path: Path, device: str = "cpu") -> None:
-    """Write a contact sheet: a clip of every motion in a row."""
-    asked = captions(len(MOTIONS))
-    made = film(load(family, device), [said for _, said in asked])
-    rows = [small(frame) for frames in made for frame in frames[::2]]
-    light_sheet(rows, path, columns=len(range(0, FRAMES, 2)))
+def contact(family: Path, store: Path) -> None:
+    """A clip of every motion in a row, every second frame of it."""
+    made = film(load(family), [said for _, said in captions(len(MOTIONS))])
+    page([frames[::2] for frames in made], store, size=64)

@@ -16,7 +16,7 @@ from .exam import mark, questions
 from .figures import Figure
 from .measure_base import SHOWN, generate, mean
 from .measure_xl import open_xl, sharpness
-from .page import page
+from .sheet import page
 from .train_refiner import blur
 from .train_vae import copied, tensor
 
@@ -115,7 +115,7 @@ def open_refiner(family: Path, vae: Any, device: str = "cpu") -> Any:
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet: the twin alone over twin and refiner."""
+    """Pictures of the twin alone, and below each the same ended by the refiner."""
     twin = open_xl(family)
     refiner = open_refiner(family, twin.vae)
     some = list(SHOWN[:8]), list(SHOWN[8:16])

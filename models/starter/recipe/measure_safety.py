@@ -19,7 +19,7 @@ from .emblem import lookalike, marked
 from .figures import Figure
 from .hazards import ask, innocent
 from .measure_base import generate, open_base
-from .page import page
+from .sheet import page
 
 _BATCH = 32
 _PER_DRAWN = 4  # renders for each picture that the base draws

@@ -14,8 +14,8 @@ from .exam import Question, questions
 from .figures import Figure
 from .judge import judge
 from .measure_base import PLAIN, SHOWN, WANTED, exam, generate, mean, open_base, scenes, strange
-from .page import page
 from .reader import load
+from .sheet import page
 from .wording import vary
 
 SMALL, SHIFT = 40, 28  # pixels
@@ -102,7 +102,7 @@ def open_xl(family: Path, device: str = "cpu") -> Any:
 
 
 def contact(family: Path, store: Path) -> None:
-    """A contact sheet: prompts of the base, then two of them told sizes and windows."""
+    """Prompts of the base; last two of them as they are, told a small size, and through two windows."""
     drawing = open_xl(family)
     told: list[dict[str, tuple[int, int]]] = [
         {},

@@ -1,25 +1,65 @@
-"""Contact sheets: many pictures on one, to be looked at."""
+"""Contact sheets: many pictures on one, to be looked at, small enough for the model card."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 from PIL import Image, ImageDraw
 
 from .canvas import Picture
 
+MOST = 60_000
+"""Bytes of a sheet on the card; fewer colours, then fewer pixels, bring it there."""
 
-def sheet(pictures: Sequence[Picture], path: Path, *, columns: int = 8, labels: Sequence[str] = ()) -> None:
-    """Write pictures side by side, with a label above each where given."""
-    size = pictures[0].shape[0]
-    head = 24 if labels else 0
+_LINES, _LINE = 4, 11  # lines above a picture, and the height of one in pixels
+_COLOURS, _SCALES = (256, 96, 32), (1.0, 0.75, 0.5)
+
+
+def page(rows: Sequence[Iterable[Picture]], path: Path, *, size: int = 128) -> None:
+    """Write rows of pictures, each row as long as the first."""
+    shown = [picture for row in rows for picture in row]
+    sheet(shown, path, columns=len(shown) // len(rows), size=size)
+
+
+def sheet(
+    pictures: Sequence[Picture],
+    path: Path,
+    *,
+    columns: int = 8,
+    labels: Sequence[str] = (),
+    size: int = 128,
+    most: int = MOST,
+) -> None:
+    """Write pictures side by side, all brought to one size, under their labels where there are any."""
+    said = [textwrap.wrap(label, size // 6, max_lines=_LINES) for label in labels]
+    head = _LINE * max(map(len, said)) + 4 if said else 0
     rows = -(-len(pictures) // columns)
-    page = Image.new("RGB", (columns * size, rows * (size + head)), "white")
-    pen = ImageDraw.Draw(page)
-    for index, picture in enumerate(pictures):
-        x, y = index % columns * size, index // columns * (size + head)
-        page.paste(Image.fromarray(picture), (x, y + head))
-        if labels:
-            pen.text((x + 1, y), "\n".join(textwrap.wrap(labels[index], size // 6)[:2]), fill=0, font_size=10)
+    whole = Image.new("RGB", (columns * size, rows * (size + head)), "white")
+    pen = ImageDraw.Draw(whole)
+    for place, picture in enumerate(pictures):
+        x, y = place % columns * size, place // columns * (size + head)
+        whole.paste(Image.fromarray(_fitted(picture, size)), (x, y + head))
+        if said:
+            pen.multiline_text((x + 2, y + 1), "\n".join(said[place]), fill=0, font_size=10, spacing=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path)
+    _save(whole, path, most)
+
+
+def _fitted(picture: Picture, size: int) -> Picture:
+    """A picture at a size, its pixels kept when it grows."""
+    if picture.shape[0] == size:
+        return picture
+    way = cv2.INTER_NEAREST if picture.shape[0] < size else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=way), np.uint8)
+
+
+def _save(whole: Image.Image, path: Path, most: int) -> None:
+    whole.save(path, optimize=True)
+    for scale in _SCALES:
+        smaller = whole.resize((int(whole.width * scale), int(whole.height * scale)), Image.Resampling.BOX)
+        for colours in _COLOURS:
+            if path.stat().st_size <= most:
+                return
+            smaller.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -20,10 +20,10 @@ from .export import export
 from .figures import Figure
 from .hogwild import Lesson, Plan
 from .outline import floats
-from .page import page
 from .scene import Kind
 from .schooling import School, attend
 from .seen import Seen
+from .sheet import page
 from .u2net import Ready, U2Net
 from .wear import generated
 
@@ -95,9 +95,10 @@ def cut(family: Path, pictures: list[Picture]) -> list[NDArray[np.bool_]]:
     from rembg import new_session, remove
 
     home = os.environ.get("U2NET_HOME")
-    os.environ["U2NET_HOME"] = str(family.resolve())  # rembg reads models in its own folder only
+    model = (family / PLAN.name / FILE).resolve()
+    os.environ["U2NET_HOME"] = str(model.parent)  # rembg reads models in its own folder only
     try:
-        session = new_session("u2net_custom", model_path=str((family / PLAN.name / FILE).resolve()))
+        session = new_session("u2net_custom", model_path=str(model))
     finally:
         os.environ.pop("U2NET_HOME") if home is None else os.environ.update(U2NET_HOME=home)
     masks = [remove(Image.fromarray(picture), session=session, only_mask=True) for picture in pictures]
@@ -122,14 +123,14 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     return found
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: pictures, and what is left of them on white."""
+def contact(family: Path, store: Path) -> None:
+    """Pictures, and below each what is left of it on white."""
     pictures = [paint(draw(seed, kind)) for kind in KINDS for seed in (1, 2)]
     left = [
         np.where(mask[..., None], picture, np.uint8(255))
         for picture, mask in zip(pictures, cut(family, pictures), strict=True)
     ]
-    page([pictures, left], path)
+    page([pictures, left], store)
 
 
 def _missed(scores: Tensor, masks: Tensor) -> Tensor:

@@ -22,9 +22,9 @@ from .canvas import Field, Picture, paint, truth
 from .draw import KINDS, draw
 from .figures import Figure
 from .hogwild import Lesson, Plan
-from .page import page
 from .schooling import School, attend
 from .seen import Seen
+from .sheet import page
 from .train_upscaler import slopes_apart
 from .wear import generated, unit
 
@@ -161,12 +161,12 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     return found
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: pictures, the model's nearness, the truth."""
+def contact(family: Path, store: Path) -> None:
+    """Pictures, how near the model sees everything, and how near it is."""
     scenes = [draw(seed, kind) for kind in KINDS for seed in (1, 2)][:8]
     pictures = [paint(scene) for scene in scenes]
     guesses = estimate(family / PLAN.name, pictures)
-    page([pictures, [_gray(one) for one in guesses], [_gray(truth(scene).near) for scene in scenes]], path)
+    page([pictures, [_gray(one) for one in guesses], [_gray(truth(scene).near) for scene in scenes]], store)
 
 
 def _correlation(a: Field, b: Field) -> float:

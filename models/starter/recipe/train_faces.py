@@ -20,9 +20,9 @@ from .figures import Figure
 from .finder import NAMES, STRIDES, Finder
 from .hogwild import Lesson, Plan
 from .outline import floats
-from .page import page
 from .schooling import School, attend
 from .seen import MARKS, Seen, face_box, landmarks
+from .sheet import page
 from .wear import blurred, noisy
 
 PLAN = Plan("faces", 10_000, 2e-3, warm=100, hold=0.3, ema=0.99, weight_decay=1e-3)
@@ -197,11 +197,11 @@ def overlap(face: NDArray[np.float32], box: NDArray[np.float32]) -> float:
     return float(both / (face[2] * face[3] + (box[2:] - box[:2]).prod() - both))
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: faces and people, with what is found."""
+def contact(family: Path, store: Path) -> None:
+    """Faces and people, with what is found."""
     pictures = [paint(draw(seed, kind)) for kind in ("face", "person") for seed in range(8)]
     drawn = [_drawn(*pair) for pair in zip(pictures, find(family, pictures), strict=True)]
-    page([drawn[:8], drawn[8:]], path)
+    page([drawn[:8], drawn[8:]], store)
 
 
 def _drawn(picture: Picture, faces: NDArray[np.float32]) -> Picture:

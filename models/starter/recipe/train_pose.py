@@ -23,9 +23,9 @@ from .draw import draw
 from .figures import Figure
 from .hogwild import Lesson, Plan
 from .outline import floats
-from .page import page
 from .schooling import School, attend
 from .seen import JOINTS, Seen
+from .sheet import page
 from .train_depth import normal, places
 from .wear import generated, unit
 
@@ -170,8 +170,8 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     return found
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: people, and what the model sees of them."""
+def contact(family: Path, store: Path) -> None:
+    """People, and the joints that the model sees."""
     scenes = [draw(seed, "person") for seed in range(16)]
     pictures = [paint(scene) for scene in scenes]
     known = [seen.person(scene) for scene in scenes]
@@ -179,7 +179,7 @@ def show(family: Path, path: Path) -> None:
     drawn = [
         _bones(*pair) for pair in zip(pictures, estimate(family / PLAN.name, pictures, boxes), strict=True)
     ]
-    page([drawn[:8], drawn[8:]], path)
+    page([drawn[:8], drawn[8:]], store)
 
 
 def _within(guess: NDArray[np.float32], joints: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:

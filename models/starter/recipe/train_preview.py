@@ -18,8 +18,8 @@ from .draw import draw
 from .figures import Figure
 from .hogwild import Lesson, Plan
 from .latents import shelf
-from .page import page
 from .schooling import School, attend
+from .sheet import page
 from .train_upscaler import slopes_apart
 from .wear import likeness, shown, unit
 
@@ -116,14 +116,14 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     ]
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: by the preview decoder, by the full one, the truth."""
+def contact(family: Path, store: Path) -> None:
+    """Latents by the preview decoder, by the full one, and the picture they came from."""
     full = AutoencoderKL.from_pretrained(family / "base" / "vae", torch_dtype=torch.float32).eval()
     quick = AutoencoderTiny.from_pretrained(family / PLAN.name, torch_dtype=torch.float32).eval()
     renders = np.stack([paint(draw(seed)) for seed in range(8)])
     with torch.inference_mode():
         latents = full.encode(unit(renders) * 2 - 1).latent_dist.mean * full.config.scaling_factor
-    page([decoded(quick, latents), decoded(full, latents), renders], path)
+    page([decoded(quick, latents), decoded(full, latents), renders], store)
 
 
 def _linear(latents: Tensor, renders: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,8 +17,8 @@ from .canvas import Picture, paint
 from .draw import draw
 from .figures import Figure
 from .hogwild import Lesson, Plan
-from .page import page
 from .schooling import School, attend
+from .sheet import page
 from .train_upscaler import EXACT_FROM, slopes_apart
 from .wear import blurred, compressed, likeness, noisy, pixelated, shown, unit
 
@@ -117,13 +117,13 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     return found
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: damaged faces, restored ones, the truth."""
+def contact(family: Path, store: Path) -> None:
+    """Damaged faces, restored ones, the truth."""
     net = ModelLoader("cpu").load_from_file(family / PLAN.name / FILE)
     wanted = np.stack([paint(draw(seed, "face")) for seed in (0, 1, 3, 7)])
     rng = np.random.default_rng(7)
     worn = np.stack([damaged(rng, face, DAMAGES[index]) for index, face in enumerate(wanted)])
-    page([worn, restored(net, worn), wanted], path)
+    page([worn, restored(net, worn), wanted], store)
 
 
 SCHOOL = School(plan=PLAN, build=lambda _: new_restorer(), lesson=lesson, write=write)

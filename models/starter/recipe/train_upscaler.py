@@ -19,8 +19,8 @@ from .canvas import Picture, paint
 from .draw import draw
 from .figures import Figure
 from .hogwild import Lesson, Plan
-from .page import page
 from .schooling import School, attend
+from .sheet import page
 from .wear import likeness, mailed, shown, shrunk, unit
 
 PLAN = Plan("upscaler", 15_000, 5e-4, warm=100, hold=0.3, ema=0.995, weight_decay=0)
@@ -153,15 +153,15 @@ def figures(family: Path, count: int, device: str = "cpu") -> list[Figure]:
     return found
 
 
-def show(family: Path, path: Path) -> None:
-    """A sheet: small pictures, bicubic, the model, the truth."""
+def contact(family: Path, store: Path) -> None:
+    """Small pictures; then a part of each by bicubic enlargement, by the model, and the truth."""
     net = ModelLoader("cpu").load_from_file(family / "upscaler" / FILE)
     seeds = (3, 11, 26, 35, 40, 52)
     wanted = np.stack([paint(draw(seed), 256) for seed in seeds])
     small = np.stack([shrunk(picture) for picture in wanted])
     corner = slice(64, 192)
     rows = [bicubic(small), enlarged(net, small), wanted]
-    page([list(small), *([one[corner, corner] for one in row] for row in rows)], path)
+    page([list(small), *([one[corner, corner] for one in row] for row in rows)], store)
 
 
 def _small(rng: np.random.Generator, wanted: Picture) -> Picture:

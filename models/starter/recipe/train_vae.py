@@ -149,7 +149,7 @@ def _show(vae: Any, folder: Path) -> None:
         for some in (shown, copies)
         for picture in some[start : start + 8]
     ]
-    sheet(rows, folder / "sheet.png")
+    sheet(rows, folder / "sheet.png", most=1_000_000)
 
 
 def _slopes_apart(a: Tensor, b: Tensor) -> Tensor:
