@@ -1,6 +1,7 @@
 """The models: what they are before training, and that they learn."""
 
 import functools
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from recipe import pictures
 from recipe.base import Base, kept
 from recipe.figures import Figure
 from recipe.hogwild import Plan, train
-from recipe.measure import keep
+from recipe.measure import MEASURES, SHEETS, alone, contact, keep, known, there
 from recipe.ship import ship, weight
 from recipe.tokenizer import build
 from recipe.train_vae import Copying, measure, tensor, unseen
@@ -97,13 +98,50 @@ def test_figures_are_written_into_the_card_and_those_of_other_models_stay(tmp_pa
     keep([Figure("base", "colour", 0.5, 0.98)], tmp_path)
     assert "0.99" not in card.read_text()
     assert "upscaler" in card.read_text()
+    assert [line.model for line in known(tmp_path)] == ["base", "upscaler"]
+    (tmp_path / SHEETS).mkdir()
+    (tmp_path / SHEETS / "base.png").touch()
+    keep([Figure("base", "colour", 0.5, 0.98)], tmp_path)
+    assert "![base](sheets/base.png)" in card.read_text()
+    assert "![upscaler]" not in card.read_text()
 
 
 def test_only_finished_models_are_shipped_and_never_more_than_there_is_room_for(tmp_path: Path) -> None:
     final = tmp_path / "checkpoints" / "small" / "final"
     final.mkdir(parents=True)
     (final / "model.safetensors").write_bytes(b"1234")
+    (final / "model.safetensors").chmod(0o600)
     ship(tmp_path / "checkpoints", tmp_path / "family", ["small"])
     assert weight(tmp_path / "family") == 4
+    assert (tmp_path / "family" / "small" / "model.safetensors").stat().st_mode & 0o777 == 0o644
     with pytest.raises(SystemExit, match="other is not finished"):
         ship(tmp_path / "checkpoints", tmp_path / "family", ["other"])
+
+
+def test_what_judges_a_model_is_shipped_with_it(tmp_path: Path) -> None:
+    for name in ("lora-zib", "marks"):
+        (tmp_path / "checkpoints" / name / "final").mkdir(parents=True)
+    ship(tmp_path / "checkpoints", tmp_path / "family", ["lora-zib"])
+    assert {path.name for path in (tmp_path / "family").iterdir()} == {"lora-zib", "marks"}
+
+
+def test_a_model_is_measured_beside_what_it_needs_alone(tmp_path: Path) -> None:
+    for name in ("base", "depth", "controlnet-depth", "controlnet-canny", "xl"):
+        (tmp_path / name).mkdir()
+    assert there(tmp_path) == ["base", "controlnet-canny", "controlnet-depth", "depth", "xl"]
+    with alone("controlnet-depth", tmp_path) as few:
+        assert {path.name for path in few.iterdir()} == {"base", "controlnet-depth", "depth"}
+    with alone("base", tmp_path) as few:
+        assert {path.name for path in few.iterdir()} == {"base"}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_model_can_be_measured_and_shown(name: str) -> None:
+    found = importlib.import_module(f"recipe.{MEASURES[name].module}")
+    assert callable(found.figures)
+    assert not MEASURES[name].seen or found.contact.__doc__
+
+
+def test_what_has_no_pictures_has_no_sheet(tmp_path: Path) -> None:
+    contact("safety-text", tmp_path)
+    assert not (tmp_path / SHEETS).exists()

@@ -4,22 +4,29 @@ import argparse
 import shutil
 from pathlib import Path
 
-from .measure import FAMILY
+from .measure import FAMILY, MEASURES
 
 LIMIT = 80_000_000
 """Bytes that the whole family may take."""
 
 
 def ship(checkpoints: Path, family: Path, names: list[str]) -> None:
-    """Replace models of the family by the finished ones of a training folder."""
-    for name in names:
+    """Replace models of the family by the finished ones of a training folder, with what measures them."""
+    for name in dict.fromkeys(other for one in names for other in (one, *judges(one))):
         source, target = checkpoints / name / "final", family / name
         if not source.is_dir():
             raise SystemExit(f"{name} is not finished: there is no {source}")
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)
+        for path in target.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes for its owner alone
     if (size := weight(family)) > LIMIT:
         raise SystemExit(f"The family takes {size:,} bytes of at most {LIMIT:,}.")
+
+
+def judges(name: str) -> list[str]:
+    """What a model is measured with that is no model of the family itself: the reader, the marker."""
+    return [one for one in MEASURES[name].needs if one not in MEASURES] if name in MEASURES else []
 
 
 def weight(family: Path) -> int:
@@ -36,8 +43,8 @@ def main() -> None:
     ask.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     ask.add_argument("--family", type=Path, default=FAMILY)
     given = ask.parse_args()
-    done = sorted(path.parent.name for path in given.checkpoints.glob("*/final"))
-    ship(given.checkpoints, given.family, given.names or [name for name in done if name != "vae"])
+    done = [name for name in MEASURES if (given.checkpoints / name / "final").is_dir()]
+    ship(given.checkpoints, given.family, given.names or done)
     print(f"{weight(given.family) / 1e6:.1f} MB")
 
 
