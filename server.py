@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from engine.config import Settings, settings
 from engine.errors import Invalid, NotFound, Owned, Problem, TesseraError
 
@@ -51,30 +53,42 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(description=__doc__, epilog=EXIT_CODES, formatter_class=style)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, act: Act) -> Callable[..., argparse.Action]:
+    def command(name: str, act: Act, among: Any = commands) -> argparse.ArgumentParser:
         summary = (act.__doc__ or "").partition("\n")[0]
-        added = commands.add_parser(
+        added: argparse.ArgumentParser = among.add_parser(
             name, help=summary, description=act.__doc__, epilog=EXIT_CODES, formatter_class=style
         )
         added.set_defaults(act=act)
-        added.add_argument("--json", action="store_true", help="answer in JSON")
-        added.add_argument("--data", type=Path, metavar="DIR", help="the data folder; default: data")
-        return added.add_argument
+        inner: dict[str, Any] = {} if among is commands else {"default": argparse.SUPPRESS}  # said before it
+        added.add_argument("--json", action="store_true", help="answer in JSON", **inner)
+        added.add_argument("--data", type=Path, metavar="DIR", help="the data folder; default: data", **inner)
+        return added
 
-    add = command("serve", serve)
+    add = command("serve", serve).add_argument
     add("--host", help="address to listen on; default: 127.0.0.1")
     add("--port", type=int, help="port to listen on, 0 for any; default: 8188")
-    add = command("run", run)
+    add = command("run", run).add_argument
     add("workflow", metavar="FILE|NAME", help="a workflow's file, or its name in the library")
     named = "a named input; VALUE is JSON or text, @FILE sends a file"
     add("--set", action="append", default=[], metavar="INPUT=VALUE", type=pair, dest="inputs", help=named)
     add("--count", type=int, default=1, metavar="N", help="how many runs, each with the next seed")
     add("--priority", type=int, default=0, metavar="P", help="-100 to 100; higher runs sooner")
     add("--out", type=Path, metavar="FILE", help="where to write what comes out; a folder for many")
-    command("validate", validate)("file", metavar="FILE", type=Path)
-    command("nodes", nodes)("name", metavar="NAME", nargs="?", help="one node, with all it says")
-    command("models", models)
-    command("verify", verify)("run", metavar="RUN", help="the id of a run that is done")
+    command("validate", validate).add_argument("file", metavar="FILE", type=Path)
+    add = command("nodes", nodes).add_argument
+    add("name", metavar="NAME", nargs="?", help="one node, with all it says")
+    more = command("models", models).add_subparsers(metavar="fetch|convert")
+    add = command("fetch", fetch, more).add_argument
+    add("what", metavar="ID", help="a short name, a repository, a file in one, or an https address")
+    add("--kind", metavar="KIND", help="what it is, if it does not say so itself: lora, vae, …")
+    add("--name", default="", metavar="NAME", help="how it is to be called here")
+    add("--variant", default="", metavar="V", help="another precision of the same weights, such as fp16")
+    add("--sha256", default="", metavar="SUM", help="what the content of a single file must be")
+    add("--yes", action="store_true", help="the licence was read: do not ask")
+    add = command("convert", convert, more).add_argument
+    add("file", metavar="FILE", type=Path, help="a .ckpt, .pt, .pth or .bin")
+    add("--out", type=Path, metavar="FILE", help="where to write it; default: beside it")
+    command("verify", verify).add_argument("run", metavar="RUN", help="the id of a run that is done")
     command("doctor", doctor)
     return top
 
@@ -160,7 +174,7 @@ async def nodes(args: Args) -> int:
 
 
 async def models(args: Args) -> int:
-    """List the models on this machine."""
+    """List the models on this machine, fetch one, or convert one."""
     from engine.models import Models
 
     found = Models.of(settings(data=args.data)).list()
@@ -170,6 +184,28 @@ async def models(args: Args) -> int:
     else:
         for file in found:
             print(f"{file.name:<32} {file.kind:<10} {file.bytes / 1e6:>9,.0f} MB  {file.source}")
+    return OK
+
+
+async def fetch(args: Args) -> int:
+    """Fetch a model: licence and size first, then its files, checked."""
+    from engine.sources import Asked
+    from web.fetching import bring
+
+    words = {name: getattr(args, name) for name in ("what", "kind", "name", "variant", "sha256")}
+    try:
+        asked = msgspec.convert(words, Asked)
+    except msgspec.ValidationError as error:
+        raise Invalid([Problem("bad_argument", got=str(error))]) from None
+    agreed = await bring(settings(data=args.data), asked, yes=args.yes, as_json=args.json)
+    return OK if agreed else REFUSED
+
+
+async def convert(args: Args) -> int:
+    """Convert a pickled model to safetensors, in a process of its own."""
+    from web.fetching import rewrite
+
+    await rewrite(args.file, args.out, as_json=args.json)
     return OK
 
 

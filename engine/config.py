@@ -35,6 +35,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Further Host names the server answers to, behind a proxy."""
     models: list[Path] = field(default_factory=list)
     """Further model folders, also of ComfyUI or Automatic1111."""
+    fetch_to: Path = ROOT / "models"
+    """Model folder that fetched models are put into; it is searched like the others."""
+    offline: bool = False
+    """Never ask another machine for anything: models are not fetched."""
     packs: Path = ROOT / "custom_nodes"
     """Folder of custom node packs."""
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"

@@ -256,7 +256,7 @@ def weights(settings: Settings) -> Iterator[Finding]:
 
     models = Models.of(settings)
     for folder in models.folders:
-        if not folder.is_dir():
+        if not folder.is_dir() and folder != settings.fetch_to:
             remedy = "Correct TESSERA_MODELS or `models` in tessera.toml, or make the folder."
             yield Finding("weights", "bad", f"model folder {folder.name} is not there", remedy)
     try:

@@ -128,6 +128,13 @@ class MissingModel(TesseraError):
     code = "missing_model"
 
 
+class SourceFailed(TesseraError):
+    """Where a model comes from does not answer, or not with what it announced."""
+
+    status = 502
+    code = "source_failed"
+
+
 class UnsafeModel(TesseraError):
     """The file could run code when it is loaded, so it is refused."""
 

@@ -115,7 +115,8 @@ class Event(Struct, omit_defaults=True):
 
     kind: str
     """job.created, job.state, job.moved, steps, progress, preview, artifact.created, artifact.deleted,
-    workflow.saved, workflow.deleted, answer, queue.paused, queue.resumed, packs"""
+    workflow.saved, workflow.deleted, model.fetch, model.progress, answer, queue.paused, queue.resumed,
+    packs"""
     seq: int = 0
     at: float = 0.0
     owner: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
@@ -100,7 +100,8 @@ class Models:
     @classmethod
     def of(cls, settings: Settings) -> Models:
         """Our `models` folder and those of the configuration; hashes are remembered in the data folder."""
-        return cls([ROOT / "models", *settings.models], memo=settings.data / "hashes.json")
+        folders = [ROOT / "models", settings.fetch_to, *settings.models]
+        return cls(list(dict.fromkeys(folders)), memo=settings.data / "hashes.json")
 
     def find(self, name: str, kind: Kind = "model") -> ModelFile:
         """The model of this name. Raises BadInput, UnsafeModel or MissingModel."""
@@ -348,14 +349,22 @@ def header(path: Path) -> dict[str, Tensor]:
         start = stream.read(8)
         size = int.from_bytes(start, "little")
         try:
-            if len(start) < 8 or size > min(HEADER_LIMIT, path.stat().st_size - 8):
+            if size > min(HEADER_LIMIT, path.stat().st_size - 8):
                 raise ValueError("no header")
-            found = msgspec.json.decode(stream.read(size), type=dict[str, msgspec.Raw])
-            found.pop("__metadata__", None)
-            return {name: msgspec.json.decode(entry, type=Tensor) for name, entry in found.items()}
+            return header_in(start + stream.read(size))
         except ValueError:
             text = f"{path.name} is not a safetensors file."
             raise UnsafeModel(text, remedy="Get the file again.") from None
+
+
+def header_in(start: bytes) -> dict[str, Tensor]:
+    """The same from how a file begins. Raises ValueError if that is no header."""
+    size = int.from_bytes(start[:8], "little")
+    if len(start) < 8 + size or not size:
+        raise ValueError("no header")
+    found = msgspec.json.decode(start[8 : 8 + size], type=dict[str, msgspec.Raw])
+    found.pop("__metadata__", None)
+    return {name: msgspec.json.decode(entry, type=Tensor) for name, entry in found.items()}
 
 
 def weights_of(folder: Path) -> list[Path]:
@@ -365,7 +374,7 @@ def weights_of(folder: Path) -> list[Path]:
     return plain or files
 
 
-def variant(file: Path) -> str:
+def variant(file: PurePath) -> str:
     """`fp16` of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`."""
     found = re.search(r"\.(fp16|bf16|non_ema|fp16-\d+-of-\d+)\.safetensors$", file.name)
     return found.group(1).split("-")[0] if found else ""

@@ -30,9 +30,11 @@ from engine.digest import digest
 from engine.dispatch import Dispatch, free_bytes
 from engine.errors import Conflict, Invalid, NotFound, Problem, TesseraError, TooLarge, Unsupported
 from engine.events import FINAL, Event, Job, JobState, Preview, Request
+from engine.fetches import Fetches
 from engine.jobs import Jobs
 from engine.library import Library
 from engine.media import dimensions, sniff
+from engine.models import ModelFile, Models
 from engine.node import NodeSpec
 from engine.owner import Owner, Ownership
 from engine.planner import Planner, signature
@@ -73,6 +75,7 @@ class Engine:
         self.store = Folder(config.data / "artifacts")
         self.desk = Desk(self.planner, self.library, self.assets, config)
         self.dispatch = Dispatch(config, self.jobs_store, self.assets, self._publish)
+        self.fetches = Fetches(config, self.jobs_store.emit, self._publish)
         self.ownership: Ownership | None = None
         self._db = db
         self._listeners: list[Listener] = []
@@ -109,7 +112,13 @@ class Engine:
     @asynccontextmanager
     async def _opened(cls, config: Settings, registry: Registry) -> AsyncIterator[Engine]:
         folders = [folder.absolute() for folder in config.models]  # a worker has another working folder
-        config = replace(config, data=config.data.absolute(), packs=config.packs.absolute(), models=folders)
+        config = replace(
+            config,
+            data=config.data.absolute(),
+            packs=config.packs.absolute(),
+            fetch_to=config.fetch_to.absolute(),
+            models=folders,
+        )
         ownership = Ownership(config.data)
         try:
             db = await Database.open(config.data / "tessera.db", MIGRATIONS)
@@ -139,6 +148,7 @@ class Engine:
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
+        await self.fetches.close()
         if hasattr(self.dispatch, "host"):
             await self.dispatch.close()
         await self._db.close()
@@ -333,6 +343,10 @@ class Engine:
                 f"There is no node {id!r}.", remedy=f"Did you mean {' or '.join(near)}?" if near else ""
             )
         return entry.spec
+
+    async def models(self) -> list[ModelFile]:
+        """Every model on this machine."""
+        return await asyncio.to_thread(Models.of(self.settings).list)
 
     async def info(self) -> dict[str, Any]:
         """Versions, worker, queue, disk."""

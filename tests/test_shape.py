@@ -20,11 +20,11 @@ from engine.config import PREFIX, ROOT, Settings
 
 BANDS = {
     "declare": "types ports annotations node context wires errors config",
-    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs known models library "
-    "assets",
+    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs models library "
+    "assets known remote hub sources convert fetch",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
     "run": "events machine memory lanes calls flights frame run runner workers child requests dispatch "
-    "verify service owner doctor",
+    "verify fetches service owner doctor",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.service import Engine
-from web import artifacts, guard, health, pages, palette, published, runs, sockets, workflows
+from web import artifacts, guard, health, models, pages, palette, published, runs, sockets, workflows
 from web.artifacts import UPLOADS, UPLOADS_AT_ONCE
 from web.health import METRICS, Metrics
 from web.problems import answer_problems, http_refusal, malformed, unforeseen
@@ -19,6 +19,7 @@ from web.sockets import CLIENTS, Clients
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *palette.ROUTES,
+    *models.ROUTES,
     *workflows.ROUTES,
     *runs.ROUTES,
     *sockets.ROUTES,

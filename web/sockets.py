@@ -31,7 +31,7 @@ HEARTBEAT = 20.0
 MAX_CLIENTS = 256
 MAX_MESSAGE = 4096
 TOO_SLOW = 4008
-PASSING = ("progress", "preview")
+PASSING = ("progress", "preview", "model.progress")
 PREVIEW_HEAD = struct.Struct(">BBH")  # version 1, kind 1, length of the JSON header
 log = logging.getLogger("tessera.web")
 
@@ -265,7 +265,7 @@ def key_of(item: Item) -> object:
     """What an item replaces: its run's older progress, its step's older preview; a stored event nothing."""
     if isinstance(item, Preview):
         return ("preview", item.job, item.step)
-    return item.seq if stored(item) else (item.kind, item.job)
+    return item.seq if stored(item) else (item.kind, item.job, item.data.get("id"))
 
 
 def size_of(item: Item) -> int:

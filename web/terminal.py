@@ -116,7 +116,8 @@ async def line() -> str:
 class Bar:
     """Progress on a terminal; elsewhere nothing."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, title: str = "Running") -> None:
+        self.title = title
         self.live = sys.stderr.isatty() and not quiet
 
     def __enter__(self) -> Bar:
@@ -125,7 +126,7 @@ class Bar:
             from rich.progress import Progress
 
             self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task("Running", total=1.0)
+            self._task = self._bar.add_task(self.title, total=1.0)
         return self
 
     def __exit__(self, *_: object) -> None:
