@@ -1,0 +1,82 @@
+"""Take away what lies behind a figure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import Meta
+
+from engine.context import SILENT, Context
+from engine.memory import loader, weights
+from engine.models import ModelFile, models
+from engine.types import BackgroundRemover, Image, Mask, Model, ModelName, slider
+
+Hardness = Annotated[float, slider(0, 1, "0 leaves the edge as soft as it was found, 1 makes it hard.")]
+Reach = Annotated[
+    int, Meta(ge=1, le=200, description="Pixels to each side of the edge that matting decides anew.")
+]
+
+
+class CutOut(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+def content(model: ModelName = "starter-background") -> str:
+    """What the file behind the name holds."""
+    here = models()
+    return here.sha256(here.find(model, "background"))
+
+
+# It becomes a node with the first starter model that shows it at work.
+def load_background_remover(model: ModelName = "starter-background") -> BackgroundRemover:
+    """Choose a network that tells figures from what lies behind them.
+
+    `model` is the name of an `.onnx` file in the folder `background` of the models folder. Files that rembg
+    knows keep its names, such as `u2net`, `u2netp`, `isnet-general-use`, `isnet-anime`, `silueta` or
+    `birefnet-general`; one of another name is taken for a U²-Net, or for an IS-Net if it wants to see 1024
+    pixels. Nothing is downloaded.
+    """
+    here = models()
+    file = here.find(model, "background")
+    return BackgroundRemover(file.name, "rembg", here.sha256(file), file.bytes)
+
+
+# It becomes a node with the first starter model that shows it at work.
+def remove_background(
+    remover: BackgroundRemover,
+    image: Image,
+    edge: Literal["as found", "matted"] = "as found",
+    reach: Reach = 10,
+    hardness: Hardness = 0.0,
+    clean: bool = True,
+    ctx: Context = SILENT,
+) -> CutOut:
+    """Cut a figure out of a picture: what lies behind it becomes transparent.
+
+    "matted" decides the edge anew from the colours around it, `reach` pixels to each side, which finds single
+    hairs and takes seconds; beyond 2 megapixels it works on a smaller copy. `clean` takes the colour of the
+    old background out of the soft edge, so that no rim is seen on a new one. Where the picture was
+    transparent it stays so.
+
+    The `mask` marks the background: wire both into `replace_background`, or the mask alone into inpainting to
+    draw a new one. `grow_mask` and `feather_mask` move and soften the edge.
+    """
+    from nodes._lib import cutting
+
+    with weights(remover) as session:
+        front = cutting.front(session, image)
+    ctx.progress(0.5)
+    if edge == "matted":
+        front = cutting.matted(image, front, reach, ctx.thrift)
+        ctx.check()
+    front = cutting.hardened(front, hardness)
+    return CutOut(cutting.cut_out(image, front, clean), Mask(1 - front))
+
+
+@loader(BackgroundRemover, "rembg", kinds=("background",))
+def load_session(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A network of rembg."""
+    from nodes._lib import cutting
+
+    return cutting.load(file)
