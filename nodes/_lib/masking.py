@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Image, Mask
+from engine.types import Box, Image, Mask
 from nodes._lib import colours, pictures, planes
 from nodes._lib.blending import strips
 
@@ -74,6 +74,17 @@ def ellipse(left: float, top: float, right: float, bottom: float) -> list[tuple[
     return [
         (x + math.cos(a) * (right - left) / 2, y + math.sin(a) * (bottom - top) / 2) for a in angles.tolist()
     ]
+
+
+def boxes(width: int, height: int, found: Sequence[Box], shape: str, grow: float) -> Plane:
+    """1 within rectangles or the ellipses in them, each larger by a part of its size."""
+    mask = np.zeros((height, width), np.float32)
+    outline = ellipse if shape == "ellipse" else rectangle
+    for box in found:
+        wide, high = box.width * grow / 2, box.height * grow / 2
+        sides = box.left - wide, box.top - high, box.left + box.width + wide, box.top + box.height + high
+        mask = np.maximum(mask, polygon(width, height, outline(*sides)))
+    return mask
 
 
 def turned(points: Sequence[tuple[float, float]], degrees: float) -> list[tuple[float, float]]:

@@ -93,9 +93,10 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
 
 
 def write(_: Path, net: Any, folder: Path) -> None:
-    """Write the weights in half precision."""
+    """Write the weights in half precision, and how large the faces were."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.half().contiguous() for name, weight in net.state_dict().items()}, folder / FILE)
+    state = {name: weight.half().contiguous() for name, weight in net.state_dict().items()}
+    save_file(state, folder / FILE, {"size": "128"})
 
 
 def restored(net: Any, worn: NDArray[np.uint8]) -> NDArray[np.uint8]:
