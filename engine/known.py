@@ -89,6 +89,11 @@ KNOWN: dict[str, Known] = {
     "depth-anything-v2-small": Known("depth", "depth-anything/Depth-Anything-V2-Small-hf"),
     "vitpose-base": Known("pose", "usyd-community/vitpose-base-simple"),
     "blip-base": Known("caption", "Salesforce/blip-image-captioning-base"),
+    "rt-detr": Known("finder", "PekingU/rtdetr_r50vd"),
+    "mask2former-ade": Known("segmenter", "facebook/mask2former-swin-tiny-ade-semantic"),
+    "sam-base": Known("segmenter", "facebook/sam-vit-base"),
+    "clip-base": Known("clip", "openai/clip-vit-base-patch32"),
+    "magicprompt": Known("language", "Gustavosta/MagicPrompt-Stable-Diffusion"),
     "safety-checker": Known("safety", "CompVis/stable-diffusion-safety-checker"),
     "taesd": Known("preview", "madebyollin/taesd"),
     "taesdxl": Known("preview", "madebyollin/taesdxl"),
@@ -119,3 +124,8 @@ def known(name: str) -> Known | None:
     """The model of this short name, if it is one."""
     plain = name.removesuffix(".safetensors")
     return KNOWN.get(ALSO.get(plain, plain))
+
+
+def offers(kind: Kind) -> list[str]:
+    """Short names of models of a kind."""
+    return [name for name, found in KNOWN.items() if found.kind == kind]

@@ -19,11 +19,12 @@ from msgspec import Struct
 
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
-from engine.known import known
+from engine.known import known, offers
 
 Kind = Literal[
     "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
     "segmenter", "embedding", "ip_adapter", "vision", "preview", "depth", "pose", "caption", "safety",
+    "finder", "clip", "language",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Layout = Literal["diffusers", "single_file"]
@@ -46,6 +47,9 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
     "depth": ("depth",),
     "pose": ("pose",),
     "caption": ("captions",),
+    "finder": ("finders",),
+    "clip": ("clip",),
+    "language": ("language",),
     "safety": ("safety",),
 }
 """Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
@@ -67,6 +71,22 @@ COUNTED = (SAFE, ".json", ".txt")
 HEADER_LIMIT = 100 * 1024**2
 DEPTH = 4
 """Levels of sub-folders that are searched."""
+
+
+WHOLE: tuple[Kind, ...] = ("depth", "pose", "finder", "segmenter", "caption", "clip", "language")
+"""Kinds whose models are whole folders, as transformers saves them."""
+ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
+    ("ForDepthEstimation$", "depth"),
+    ("ForPoseEstimation$", "pose"),
+    ("ForObjectDetection$", "finder"),
+    ("For(Semantic|Universal|Instance|Image)?Segmentation$|^Sam\\w*Model$", "segmenter"),
+    ("^(CLIP|Siglip\\d*)Model$", "clip"),
+    ("^VisionEncoderDecoderModel$|^Blip\\w*ForConditionalGeneration$|^GitForCausalLM$", "caption"),
+    ("LMHeadModel$|ForCausalLM$", "language"),
+)
+"""What the architecture that a transformers folder names is for; the first that fits counts."""
+SEES = "ForConditionalGeneration"
+"""Ends the names of models that go on with a text: with a picture too, if they have a part for it."""
 
 
 class ModelFile(Struct, frozen=True):
@@ -197,11 +217,11 @@ class Models:
         return all(str(file.resolve()).startswith(tuple(roots)) for file in files)
 
     def _in_hub(self, name: str, kind: Kind) -> ModelFile | None:
-        if kind != "model" or name.count("/") != 1:
+        if kind not in ("model", *WHOLE) or name.count("/") != 1:
             return None
-        return next((file for file in self._hub_models(name) if file.name == name), None)
+        return next((file for file in self._hub_models(name, kind) if file.name == name), None)
 
-    def _hub_models(self, name: str = "") -> Iterator[ModelFile]:
+    def _hub_models(self, name: str = "", kind: Kind = "model") -> Iterator[ModelFile]:
         """Snapshots in the local Hugging Face cache, read from its folders; nothing is fetched."""
         pattern = f"models--{name.replace('/', '--')}" if name else "models--*--*"
         for repo in sorted(self.hub.glob(pattern)) if self.hub.is_dir() else ():
@@ -211,11 +231,10 @@ class Models:
                 and is_diffusers(snapshot)
                 and has_weights(snapshot)
                 and self._inside(snapshot)
+                and (kind == "model" or kind_of(snapshot) == kind)
             ):
                 hub_id = repo.name.removeprefix("models--").replace("--", "/")
-                yield ModelFile(
-                    hub_id, "model", snapshot, "diffusers", size_of(snapshot), "Hugging Face cache"
-                )
+                yield ModelFile(hub_id, kind, snapshot, "diffusers", size_of(snapshot), "Hugging Face cache")
 
     def _pickles(self, kind: Kind, name: str) -> Iterator[Path]:
         for folder in self.folders:
@@ -237,6 +256,9 @@ class Models:
         elif name.count("/") == 1:
             to = "" if kind == "model" else f" --kind {kind}"
             remedy = f"Run `python server.py models fetch {name}{to}` if that is a repository.{have}"
+        elif kind in WHOLE:
+            offered = next((f" or run `python server.py models fetch {n}`" for n in offers(kind)), "")
+            remedy = f"Put its whole folder into models/{FOLDERS[kind][0]}{offered}.{have}"
         else:
             ending = ENDINGS.get(kind, (SAFE,))[0]
             remedy = f"Put {plain}{ending} into models/{FOLDERS[kind][0]}.{have}"
@@ -394,8 +416,16 @@ def is_diffusers(path: Path) -> bool:
     return any((path / name).is_file() for name in ("model_index.json", "config.json", "unet/config.json"))
 
 
+class About(Struct, rename={"class_name": "_class_name"}):
+    """What the `config.json` of a folder says it holds."""
+
+    class_name: str = ""
+    architectures: list[str] | None = None
+    vision_config: dict[str, msgspec.Raw] | None = None
+
+
 def kind_of(folder: Path) -> Kind | None:
-    """What a diffusers folder holds, by its own account."""
+    """What a folder of diffusers or transformers holds, by its own account."""
     if (folder / "model_index.json").is_file():
         return "model"
     if (folder / "unet" / "config.json").is_file():
@@ -403,10 +433,15 @@ def kind_of(folder: Path) -> Kind | None:
     if (folder / "pytorch_lora_weights.safetensors").is_file():
         return "lora"
     try:
-        about = msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError):
+        about = msgspec.json.decode((folder / "config.json").read_bytes(), type=About)
+    except (OSError, msgspec.MsgspecError):
         return None
-    return "controlnet" if bytes(about.get("_class_name", b"")) == b'"ControlNetModel"' else None
+    if about.class_name == "ControlNetModel":
+        return "controlnet"
+    name = (about.architectures or [""])[0]
+    if name.endswith(SEES) and about.vision_config is not None:
+        return "caption"
+    return next((kind for pattern, kind in ARCHITECTURES if re.search(pattern, name)), None)
 
 
 def has_weights(folder: Path) -> bool:

@@ -137,6 +137,42 @@ class ControlNet(Model, frozen=True, eq=False):
     """Weights that let a denoiser follow a picture: its edges, its depth, a pose."""
 
 
+class Transformer(Model, frozen=True, eq=False):
+    """A whole model of the transformers library: it looks at pictures, or goes on with words."""
+
+
+class DepthModel(Transformer, frozen=True, eq=False):
+    """Weights that tell how near everything in a picture is."""
+
+
+class PoseModel(Transformer, frozen=True, eq=False):
+    """Weights that find the joints of a person."""
+
+
+class ObjectFinder(Transformer, frozen=True, eq=False):
+    """Weights that find things of known kinds, such as people, and where they are."""
+
+
+class SceneParser(Transformer, frozen=True, eq=False):
+    """Weights that tell for every pixel what it is a part of."""
+
+
+class Outliner(Transformer, frozen=True, eq=False):
+    """Weights that find the outline of what is pointed at."""
+
+
+class Captioner(Transformer, frozen=True, eq=False):
+    """Weights that say in words what a picture shows."""
+
+
+class Matcher(Transformer, frozen=True, eq=False):
+    """Weights that tell how well words fit a picture."""
+
+
+class LanguageModel(Transformer, frozen=True, eq=False):
+    """Weights that go on with a text."""
+
+
 class Guide(Value, frozen=True, eq=False):
     """A picture to follow, through a ControlNet."""
 
@@ -147,6 +183,18 @@ class Guide(Value, frozen=True, eq=False):
     """The part of the steps after which it begins to count."""
     end: float = 1.0
     """The part of the steps after which it no longer counts."""
+
+
+class Box(Value, frozen=True, eq=False):
+    """A rectangle of a picture in which something is, in pixels from the top left."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    label: str = ""
+    score: float = 1.0
+    """How sure whoever found it was, 0 to 1."""
 
 
 class Pose(Value, frozen=True, eq=False):
@@ -185,18 +233,6 @@ class BackgroundRemover(Model, frozen=True, eq=False):
 
 class Segmenter(Model, frozen=True, eq=False):
     """Weights that find in a picture what words name."""
-
-
-class Box(Value, frozen=True, eq=False):
-    """A rectangle of a picture in which something is, in pixels from the top left."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    label: str = ""
-    score: float = 1.0
-    """How sure whoever found it was, 0 to 1."""
 
 
 class Face(Box, frozen=True, eq=False):
