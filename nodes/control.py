@@ -53,7 +53,8 @@ def guide(
 ) -> list[Guide]:
     """Let a picture guide the drawing: edges, depth, a pose, as its ControlNet wants it.
 
-    The picture is made as large as the drawing. `start` and `end` say in which part of the steps it counts:
+    Any picture will do: what a preprocessor made, what was drawn by hand, what others made. It is made
+    as large as the drawing. `start` and `end` say in which part of the steps it counts:
     an `end` of 0.5 fixes the composition and leaves the details free. Wire one guide into `others` of the
     next to use several.
     """
