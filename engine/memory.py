@@ -31,6 +31,8 @@ class Place(Struct, frozen=True):
     """Sub-folders of the diffusers layout; an empty name where the part is the whole file."""
     prefixes: tuple[str, ...] = ("",)
     """What its tensors' names start with in a single file."""
+    alone: tuple[Kind, ...] = ()
+    """Kinds of files that are nothing but this part."""
 
 
 def whole(ref: Model) -> Place:
@@ -304,6 +306,8 @@ def default_residency() -> Residency:
 def estimate(file: ModelFile, place: Place, dtype: str) -> int:
     """Bytes that a part will take in memory, from the headers of its files."""
     single = file.layout == "single_file"
+    if file.kind in place.alone:
+        place = Place()
     if single and file.path.suffix.lower() != SAFE:
         return file.bytes
     paths = [file.path] if single else [path for one in place.folders for path in weights_of(file.path / one)]

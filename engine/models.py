@@ -187,6 +187,15 @@ class Models:
             yield from self._starter(folder / "starter", kind)
             for sub in FOLDERS[kind]:
                 yield from self._scan(folder / sub, kind, folder.name)
+        if kind == "vae":
+            yield from self._parts("vae")
+
+    def _parts(self, kind: Kind) -> Iterator[ModelFile]:
+        """The parts of this kind that whole models have, as `MODEL/vae`."""
+        for file in (*self._every("model"), *self._hub_models()):
+            if file.layout == "diffusers" and (file.path / kind / "config.json").is_file():
+                path = file.path / kind
+                yield ModelFile(f"{file.name}/{kind}", kind, path, "diffusers", size_of(path), file.source)
 
     def _starter(self, folder: Path, kind: Kind) -> Iterator[ModelFile]:
         """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""

@@ -321,6 +321,7 @@ def model_name(kind: str, what: str) -> Meta:
 ModelName = Annotated[str, model_name("model", "A model")]
 DenoiserName = Annotated[str, model_name("denoiser", "A denoiser")]
 ControlNetName = Annotated[str, model_name("controlnet", "A ControlNet")]
+VaeName = Annotated[str, model_name("vae", "A VAE")]
 LoraName = Annotated[str, model_name("lora", "A LoRA")]
 FileName = Annotated[
     str,

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from engine.memory import Place, loader
 from engine.models import ModelFile, models
 from engine.node import node
-from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, slider
+from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, VaeName, slider
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+VaeFamily = Annotated[
+    Literal["auto", "sd15", "sdxl"],
+    Meta(description='Whose latents it reads; "sd15" is that of Stable Diffusion 1 and 2.'),
+]
 
 
 class Loaded(NamedTuple):
@@ -77,6 +84,30 @@ def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
         file.name, facts.family.name, sha256, file.bytes, dtype,
         channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
     )  # fmt: skip
+
+
+def vae_content(model: VaeName, **inputs: object) -> str:
+    """What the file behind the name holds."""
+    here = models()
+    return here.sha256(here.find(model, "vae"))
+
+
+@node(category="models", kind="source", lane="io", fingerprint=vae_content)
+def load_vae(model: VaeName = "starter/vae", family: VaeFamily = "auto", dtype: Precision = "auto") -> Vae:
+    """Choose only the part that turns pictures into latents and back, to use with any model of its family.
+
+    Another VAE than a model's own gives the same picture other colours and finer details; eyes and letters
+    gain most. `model` is the name of a folder or a `.safetensors` file in the folder `vae` of the models
+    folder; the VAE of a model in the diffusers layout is called `MODEL/vae`.
+
+    `family` says whose latents it reads. A folder says so itself; a single file often fits several.
+    """
+    from nodes._lib import recognising
+
+    here = models()
+    file = here.find(model, "vae")
+    found, factor = recognising.of_vae(file, family)
+    return Vae(file.name, found, here.sha256(file), file.bytes, dtype, factor=factor)
 
 
 class Dressed(NamedTuple):
@@ -159,7 +190,7 @@ def place_of_reader(ref: Model) -> Place:
 
 
 def place_of_vae(ref: Model) -> Place:
-    return Place(("vae",), ("first_stage_model.",))
+    return Place(("vae",), ("first_stage_model.",), alone=("vae",))
 
 
 @loader(Denoiser, place=place_of_denoiser, kinds=("model", "denoiser"), wear=dress_denoiser)
@@ -178,7 +209,7 @@ def read_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> A
     return parts.reader(file, families.family(ref.family), device, dtype)
 
 
-@loader(Vae, place=place_of_vae)
+@loader(Vae, place=place_of_vae, kinds=("model", "vae"))
 def read_vae(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
     """The part of a model that makes pixels."""
     from nodes._lib import parts

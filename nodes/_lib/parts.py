@@ -50,10 +50,29 @@ def denoiser(file: ModelFile, family: Family, device: str, dtype: str) -> Denois
 
 def vae(file: ModelFile, latents: str, device: str, dtype: str) -> Any:
     """The picture coder."""
+    if file.kind == "vae":
+        return vae_alone(file, latents, device, dtype)
     folder = file.path if file.layout == "diffusers" else LATENTS[latents].config
     if dtype == "float16" and recognising.config(folder / "vae").get("force_upcast"):
         dtype = "float32"  # its numbers grow beyond what float16 holds, and the picture turns black
     return part(file, folder, "vae", "first_stage_model.", device, dtype)
+
+
+def vae_alone(file: ModelFile, latents: str, device: str, dtype: str) -> Any:
+    """One that has its files for itself, by the names of diffusers or of its first release."""
+    place = file.path if file.layout == "diffusers" else LATENTS[latents].config / "vae"
+    about = recognising.config(place)
+    kind = class_of(str(about.get("_class_name")), "vae")
+    if dtype == "float16" and about.get("force_upcast"):
+        dtype = "float32"
+    options = {"dtype": getattr(torch, dtype), "local_files_only": True}
+    if file.layout == "diffusers":
+        module = kind.from_pretrained(place, use_safetensors=True, **options, **named_variant(place))
+    else:
+        found = {name.removeprefix("first_stage_model."): t for name, t in tensors(file, "").items()}
+        config = str(LATENTS[latents].config)
+        module = kind.from_single_file(found, config=config, subfolder="vae", **options)
+    return ready(module, device, dtype)
 
 
 def controlnet(file: ModelFile, family: str, device: str, dtype: str) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.errors import Unsupported
+from engine.errors import BadInput, Unsupported
 from engine.models import ModelFile, header
-from nodes._lib.families import FAMILIES, Family, titles
+from nodes._lib.families import FAMILIES, LATENTS, Family, Latents, titles
 
 CONTROLNET_SIGNS = (
     "control_model.input_hint_block.0.weight",
@@ -148,6 +148,43 @@ def of_controlnet(file: ModelFile) -> str:
 def other(about: dict[str, Any]) -> str:
     """The family of a ControlNet that is not of full size."""
     return "sdxl" if about.get("addition_embed_type") == "text_time" else "sd15"
+
+
+def of_vae(file: ModelFile, chosen: str = "auto") -> tuple[str, int]:
+    """Whose latents a VAE that stands alone reads, and its factor."""
+    rows = {name: config(row.config / "vae") for name, row in LATENTS.items() if has_vae(row)}
+    if file.layout == "diffusers":
+        about = config(file.path)
+        same = [name for name, row in rows.items() if channels_of(row) == channels_of(about)]
+        exact = [name for name in same if scaling(rows[name]) == scaling(about)]
+        return one_of([chosen] if chosen in same else (exact or same)[:1], file), factor_of(about)
+    shapes = {name.removeprefix("first_stage_model."): t.shape for name, t in header(file.path).items()}
+    channels = (*shapes.get("decoder.conv_in.weight", ()), 0, 0)[1]
+    same = [name for name, row in rows.items() if channels_of(row) == channels]
+    found = one_of([chosen] if chosen in same else same, file)
+    return found, factor_of(rows[found])
+
+
+def one_of(found: list[str], file: ModelFile) -> str:
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BadInput(
+            "family", got="auto", want=" or ".join(found), remedy=f"{file.name} fits them all: choose."
+        )
+    raise Unsupported(
+        f"VAE {file.name!r} is of no family that is known here.",
+        remedy=f"Use one whose latents are those of {', '.join(LATENTS)}.",
+    )
+
+
+def has_vae(row: Latents) -> bool:
+    return (row.config / "vae").is_dir()
+
+
+def scaling(vae: dict[str, Any]) -> float:
+    """What latents are multiplied by; the oldest configurations do not say."""
+    return float(vae.get("scaling_factor") or 0.18215)
 
 
 # -- configurations

@@ -91,6 +91,7 @@ EDITED = ("picture_edits", "measure_a_picture")
 LOOKS = (
     *("borrow_colours", "colour_card", "develop_a_photo", "film_still", "grade_with_a_table", "pop_art"),
     *("quote_card", "room_to_paint", "six_looks", "social_formats", "sticker", "what_jpeg_costs"),
+    "what_the_vae_loses",
 )
 """Examples that `test_looks.py` tries."""
 

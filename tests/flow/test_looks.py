@@ -162,6 +162,17 @@ async def test_a_worse_jpeg_costs_more(engine: Engine) -> None:
     assert good["sentence"] == f"PSNR {good['psnr']:.1f} dB, SSIM {good['ssim']:.3f}."
 
 
+@pytest.mark.model
+async def test_a_vae_keeps_broad_shapes_and_loses_fine_ones(engine: Engine) -> None:
+    broad = np.zeros((128, 128, 3), np.uint8)
+    broad[:, 64:] = 200
+    fine = np.zeros((128, 128, 3), np.uint8)
+    fine[:, ::2] = 200
+    kept, lost = [(await run(engine, "what_the_vae_loses", pixels)).outputs for pixels in (broad, fine)]
+    assert kept["psnr"] > lost["psnr"] + 6
+    assert kept["ssim"] > lost["ssim"]
+
+
 async def test_a_sticker_is_the_figure_alone_on_its_card(engine: Engine) -> None:
     job = await run(engine, "sticker", cut_out(), colours=["#ffffff", "#ffffff"])
     assert (job.outputs["left"], job.outputs["top"]) == (49, 29)

@@ -29,6 +29,7 @@ NEEDED = {
     "social_formats": {"picture": "a-picture"},
     "sticker": {"picture": "a-picture"},
     "what_jpeg_costs": {"picture": "a-picture"},
+    "what_the_vae_loses": {"picture": "a-picture"},
     "borrow_colours": {"picture": "a-picture", "colours": "a-picture"},
     "grade_with_a_table": {"picture": "a-picture", "lut": "a-picture"},
     "cut_out_figure": {"picture": "a-picture"},
