@@ -68,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
     add("--host", help="address to listen on; default: 127.0.0.1")
     add("--port", type=int, help="port to listen on, 0 for any; default: 8188")
     add = command("run", run).add_argument
-    add("workflow", metavar="FILE|NAME", help="a workflow's file, or its name in the library")
+    files = "a workflow's file, its name in the library, or a picture that holds its workflow"
+    add("workflow", metavar="FILE|NAME", help=files)
     named = "a named input; VALUE is JSON or text, @FILE sends a file"
     add("--set", action="append", default=[], metavar="INPUT=VALUE", type=pair, dest="inputs", help=named)
     add("--count", type=int, default=1, metavar="N", help="how many runs, each with the next seed")
@@ -129,9 +130,13 @@ async def run(args: Args) -> int:
     from web import terminal
 
     path = Path(args.workflow)
-    workflow = load(path) if path.suffix == ".json" or path.is_file() else args.workflow
+    given: dict[str, Any] = {}
     async with door(settings(data=args.data)) as client:
-        inputs = await terminal.read_inputs(client, workflow, args.inputs)
+        if terminal.is_picture(path):
+            workflow, given = await terminal.restored(client, path)
+        else:
+            workflow = load(path) if path.suffix == ".json" or path.is_file() else args.workflow
+        inputs = given | await terminal.read_inputs(client, workflow, args.inputs)
         asked = {"workflow": workflow, "inputs": inputs, "count": args.count, "priority": args.priority}
         runs = await terminal.follow(client, asked, quiet=args.json)
         written = await terminal.write(client, runs, args.out) if args.out else []

@@ -30,6 +30,34 @@ async def read_inputs(client: Client, workflow: str | Json, typed_in: list[tuple
     return inputs
 
 
+READ: Json = {
+    "tessera": 1,
+    "title": "How was it made",
+    "steps": {"read": {"node": "read_metadata"}},
+    "inputs": {"file": {"to": ["read.file"]}},
+    "outputs": {"workflow": "read.workflow", "settings": "read.settings"},
+}
+
+
+def is_picture(path: Path) -> bool:
+    return path.is_file() and str(mimetypes.guess_type(path.name)[0]).startswith("image/")
+
+
+async def restored(client: Client, path: Path) -> tuple[Json, Json]:
+    """The workflow that a saved picture tells of, and the inputs that it was made with."""
+    asked = {"workflow": READ, "inputs": {"file": await client.upload(path)}}
+    [run] = await follow(client, asked, quiet=True)
+    if run["state"] != "done":
+        raise TesseraError(f"{path.name} cannot be read as a picture.", remedy="Give another file.")
+    found = run["outputs"]
+    if not found["workflow"]:
+        remedy = 'Only pictures saved with the metadata "full" hold it; others at most its inputs.'
+        raise NotFound(f"{path.name} does not say by which workflow it was made.", remedy=remedy)
+    workflow: Json = json.loads(found["workflow"])
+    given = {name: value for name, value in found["settings"].items() if name in workflow.get("inputs", {})}
+    return workflow, given
+
+
 async def sent(client: Client, name: str) -> str:
     if not Path(name).is_file():
         raise NotFound(f"There is no file {name}.")

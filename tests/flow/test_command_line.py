@@ -93,6 +93,30 @@ def test_a_picture_is_written_in_the_format_asked_for(served: tuple[Shell, Serve
         assert (picture.format, picture.size) == ("JPEG", (128, 128))
 
 
+def test_a_saved_picture_is_a_workflow_to_run(served: tuple[Shell, Server]) -> None:
+    shell, _ = served
+    steps = {
+        "plain": {"node": "solid", "values": {"width": 9, "height": 5, "colour": "red"}},
+        "save": {"node": "save_image", "values": {"metadata": "full"}, "wires": {"image": "plain.out"}},
+    }
+    inputs = {"width": {"to": ["plain.width"]}, "colour": {"to": ["plain.colour"]}}
+    document = {"tessera": 1, "steps": steps, "inputs": inputs, "outputs": {"picture": "save.out"}}
+    file = shell.save(document, "plain.json")
+    assert shell.run("run", file, "--set", "width=12", "--out", "first.png")[0] == 0
+    assert shell.run("run", "first.png", "--out", "again.png")[0] == 0
+    assert shell.run("run", "first.png", "--set", "colour=blue", "--out", "blue.png")[0] == 0
+    first, again, blue = (Image.open(shell.folder / f"{name}.png") for name in ("first", "again", "blue"))
+    assert first.size == again.size == blue.size == (12, 5)
+    assert [picture.getpixel((3, 3)) for picture in (first, again, blue)] == [
+        (255, 0, 0),
+        (255, 0, 0),
+        (0, 0, 255),
+    ]
+    Image.new("RGB", (4, 4)).save(shell.folder / "silent.png")
+    code, _, err = shell.run("run", "silent.png")
+    assert (code, 'the metadata "full"' in err) == (1, True)
+
+
 def test_the_servers_folder_is_used_through_the_server(served: tuple[Shell, Server]) -> None:
     shell, server = served
     code, out, _ = shell.run("run", shell.save(SUM), "--count", 2, "--json")
