@@ -1,0 +1,70 @@
+"""Mark in a picture what words name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from engine.errors import BadInput, Unsupported
+from engine.memory import loader, weights
+from engine.models import ModelFile, models
+from engine.types import Image, Mask, Model, ModelName, Segmenter, slider
+from nodes.load import Precision
+
+Words = Annotated[
+    str, Meta(min_length=1, max_length=1000, description="What to mark; commas part several things.")
+]
+MOST = 20
+"""Things that are looked for at a time."""
+
+
+def content(model: ModelName, dtype: Precision = "auto") -> str:
+    """What the folder behind the name holds."""
+    here = models()
+    return here.sha256(here.find(model, "segmenter"))
+
+
+# It becomes a node with the first starter model that shows it at work.
+def load_segmenter(model: ModelName, dtype: Precision = "auto") -> Segmenter:
+    """Choose a model that finds in a picture what words name.
+
+    `model` is the name of a CLIPSeg in the layout of transformers, a folder in the folder `segmenters` of the
+    models folder.
+    """
+    here = models()
+    file = here.find(model, "segmenter")
+    if file.layout != "diffusers":
+        raise Unsupported(f"{file.name!r} is a single file.", remedy="Use a folder with its config.json.")
+    return Segmenter(file.name, "clipseg", here.sha256(file), file.bytes, dtype)
+
+
+# It becomes a node with the first starter model that shows it at work.
+def mask_by_words(
+    segmenter: Segmenter,
+    image: Image,
+    words: Words,
+    threshold: Annotated[float, slider(0, 1, "How likely it must be: less marks more.")] = 0.4,
+    softness: Annotated[float, slider(0, 1, "How slowly the mask fades around the threshold.")] = 0.1,
+) -> Mask:
+    """Make a mask of what words name: "the dog", "sky, clouds".
+
+    Say a thing as you would to a person. The outline is coarse: `grow_mask` and `feather_mask` fit it to its
+    use, such as inpainting.
+    """
+    from nodes._lib import segmenting
+
+    wanted = [word.strip() for word in words.split(",") if word.strip()]
+    if not 1 <= len(wanted) <= MOST:
+        raise BadInput("words", got=f"{len(wanted)} things", want=f"1 to {MOST}, with commas between them")
+    with weights(segmenter) as held:
+        likely = segmenting.likely(held, image, wanted)
+    return Mask(segmenting.marked(likely, threshold, softness))
+
+
+@loader(Segmenter, "clipseg", kinds=("segmenter",))
+def load_clipseg(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A CLIPSeg."""
+    from nodes._lib import segmenting
+
+    return segmenting.load(file, device, dtype)
