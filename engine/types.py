@@ -111,6 +111,12 @@ class Model(Value, frozen=True, eq=False):
     dtype: str = "auto"
     loras: tuple[tuple[str, str, float], ...] = ()
     """(name, sha256, weight) of each LoRA, in order of application."""
+    tweaks: tuple[Tweak, ...] = ()
+    """What it does in another way than usual, one of each class, by their names."""
+
+
+class Tweak(Value, frozen=True, eq=False):
+    """Something that a model does in another way than usual, with the same weights."""
 
 
 class Denoiser(Model, frozen=True, eq=False):

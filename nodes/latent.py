@@ -50,7 +50,7 @@ def decode_latent(
     check_family("latent", latent, vae)
     with weights(vae) as module:
         check_channels(latent, recognising.channels_of(module.config))
-        pixels = coding.decode(module, latent, ctx.thrift)
+        pixels = coding.decode(module, latent, ctx.thrift, vae.tweaks)
     return Image((pixels * 255).round().astype(np.uint8) if precision == "8-bit" else pixels)
 
 

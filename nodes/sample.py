@@ -91,7 +91,7 @@ def sample(
         held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
         shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
-        return Sampled(sampling.walk(held, start, wanted, unwanted, way, ctx, shown), seed)
+        return Sampled(sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks), seed)
 
 
 def nothing(model: Denoiser, positive: Conditioning) -> Conditioning:

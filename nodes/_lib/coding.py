@@ -7,26 +7,47 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 
-from engine.types import Latent
+from engine.types import Latent, Tweak
+from nodes._lib import doubles
 from nodes._lib.arrays import array, tensor
 from nodes._lib.recognising import factor_of
+from nodes.tweaks import Seamless, one
 
 if TYPE_CHECKING:
     from engine.types import Array
 
 SMALLEST_TILE = 8
 """In latent cells; smaller ones would be all overlap."""
+BEYOND = 8
+"""Cells that tiles see beyond an edge where a picture goes on from the other one."""
 
 
-def decode(vae: Any, latent: Latent, thrift: int = 0) -> Array:
+def decode(vae: Any, latent: Latent, thrift: int = 0, tweaks: Sequence[Tweak] = ()) -> Array:
     """Height × width × 3, float32 in 0..1."""
-    cells = tensor(latent.samples)[None].to(vae.device, vae.dtype)
+    cells = outwards(vae, tensor(latent.samples)[None].to(vae.device, vae.dtype))
+    ends = one(tweaks, Seamless)
     with torch.no_grad():
-        picture = tiled(vae, thrift).decode(outwards(vae, cells), return_dict=False)[0]
+        if ends is None:
+            picture = tiled(vae, thrift).decode(cells, return_dict=False)[0]
+        elif not thrift:
+            picture = doubles.endless(vae, ends.across, ends.down).decode(cells, return_dict=False)[0]
+        else:
+            picture = continued(tiled(vae, thrift), cells, ends, latent.factor)
     if picture.ndim == 5:
         picture = picture[:, :, 0]  # a clip of one frame
     return array((picture * 0.5 + 0.5).clamp(0, 1)[0].permute(1, 2, 0))
+
+
+def continued(vae: Any, cells: torch.Tensor, ends: Seamless, factor: int) -> torch.Tensor:
+    """A picture in tiles, which see what comes after an edge because it is laid there."""
+    high, wide = cells.shape[-2:]
+    x, y = min(BEYOND, wide) * ends.across, min(BEYOND, high) * ends.down
+    laid = functional.pad(cells, (x, x, y, y), mode="circular")
+    picture: torch.Tensor = vae.decode(laid, return_dict=False)[0]
+    top, left = y * factor, x * factor
+    return picture[..., top : top + high * factor, left : left + wide * factor]
 
 
 def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) -> Array:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
+from torch.nn import functional
 
 from engine.types import Conditioning
-from nodes._lib.arrays import tensor
+from nodes._lib.arrays import array, tensor
 from nodes._lib.following import now
+from nodes._lib.windows import Sides, Window
 from nodes._lib.wraps import Around, own
+
+if TYPE_CHECKING:
+    from engine.types import Array
 
 
 def plain(prompt: Conditioning) -> bool:
@@ -22,7 +28,8 @@ class Prompted(Around):
     """Answers with what the prompts of this step say, blended by where they apply.
 
     `sides` are what the rows of a batch stand for: the unwanted, then the wanted; without guidance only that.
-    Where the wanted prompts together weigh less than 1 the rest of the answer is the unguided one.
+    Where the wanted prompts together weigh less than 1 the rest of the answer is the unguided one. A batch of
+    one is asked for the wanted alone.
     """
 
     def __init__(
@@ -36,7 +43,7 @@ class Prompted(Around):
     def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
         here = self.step(time)
         answers: list[torch.Tensor] = []
-        for place, (one, side) in enumerate(zip(sample.split(1), self.sides, strict=True)):
+        for place, (one, side) in enumerate(zip(sample.split(1), self.sides[-len(sample) :], strict=True)):
             ground = answers[0] if answers else None
             answers.append(self.blended(one, time, side, here, own(rest, place, len(sample)), ground))
         return (torch.cat(answers),)
@@ -76,12 +83,22 @@ class Prompted(Around):
         if (known := self.masks.get(id(prompt))) is not None:
             return known
         size = sample.shape[-2:]
-        if prompt.mask is None:
-            mask = torch.ones(1, 1, *size)
-        else:
-            mask = torch.nn.functional.interpolate(tensor(prompt.mask)[None, None].float(), size, mode="area")
+        mask = torch.ones(1, 1, *size) if prompt.mask is None else laid_over(prompt.mask, size)
         self.masks[id(prompt)] = (mask * prompt.strength).to(sample)
         return self.masks[id(prompt)]
+
+
+def laid_over(mask: Array, size: Sides) -> torch.Tensor:
+    """A mask over the cells of a latent: (1, 1, h, w)."""
+    found: torch.Tensor = functional.interpolate(tensor(mask)[None, None].float(), size, mode="area")
+    return found
+
+
+def within(prompt: Conditioning, window: Window, size: Sides) -> Conditioning:
+    """The prompt as it applies to what a window shows of a latent."""
+    mask = None if prompt.mask is None else array(window.of(laid_over(prompt.mask, size)[0, 0]))
+    also = tuple(within(other, window, size) for other in prompt.also)
+    return msgspec.structs.replace(prompt, mask=mask, also=also)
 
 
 def even(weight: torch.Tensor, total: torch.Tensor, count: int) -> torch.Tensor:

@@ -13,15 +13,16 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
-from engine.types import Conditioning, Guide, Latent
+from engine.types import Conditioning, Guide, Latent, Tweak
 from nodes._lib import geometry, pictures, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
+from nodes._lib.layers import Layers
 from nodes._lib.parts import Denoising
 from nodes._lib.previews import rough
-from nodes._lib.regions import Prompted, plain
+from nodes._lib.regions import plain
 from nodes._lib.schedules import Asked, Listener, Stretch, Told, scheduler
-from nodes._lib.wraps import Filling, Guided, Guiding, Halves
+from nodes._lib.wraps import Guiding
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -50,6 +51,7 @@ def walk(
     way: Way,
     ctx: Context,
     guides: Sequence[Guiding] = (),
+    tweaks: Sequence[Tweak] = (),
 ) -> Latent:
     """The latent at the end of the way."""
     family = held.family
@@ -74,15 +76,14 @@ def walk(
     else:
         noise = randn_tensor(given.shape, generator=generator, device=device, dtype=dtype)
         first = stretch.noised(given, noise) if way.begin else stretch.noise(noise)
-    denoiser, keep = around(held.module, start, given, noise, stretch)
-    if guides:
-        denoiser = Guided(denoiser, guides, stretch.place, len(stretch.timesteps))
-    if ctx.thrift:
-        denoiser = Halves(denoiser)
+    hole, keep = around(held.module, start, given, noise, stretch)
     sides = [prompt for prompt in (negative, positive) if prompt is not None]
-    if not all(map(plain, sides)):
-        denoiser = Prompted(denoiser, sides, lambda time: way.begin + stretch.walked(time), way.steps)
-    pipeline = assemble(family, denoiser, stretch)
+    layers = Layers(
+        (given.shape[2], given.shape[3]), start.factor, way.guidance, way.steps,
+        lambda time: way.begin + stretch.walked(time), stretch.place, len(stretch.timesteps),
+        stretch.level, ctx.check, hole, guides, () if all(map(plain, sides)) else sides, bool(ctx.thrift),
+    )  # fmt: skip
+    pipeline = assemble(family, layers.around(held.module, tweaks), stretch)
     shape = Shape(pipeline, family, given)
     stretch.after = watcher(ctx, stretch, shape, keep, held)
     ctx.check()
@@ -147,17 +148,18 @@ class Shape:
 
 
 Keep = Callable[[torch.Tensor, int], torch.Tensor]
+Hole = tuple[torch.Tensor, torch.Tensor]
 
 
 def around(
     unet: Any, start: Latent, given: torch.Tensor, noise: torch.Tensor | None, stretch: Stretch
-) -> tuple[Any, Keep]:
-    """The denoiser with what it must see of a masked start, and what restores the kept part after a step."""
+) -> tuple[Hole | None, Keep]:
+    """What a denoiser must see of a masked start, and what restores the kept part after a step."""
     if unet.config.in_channels == 2 * given.shape[1] + 1:
         mask, hole = (tensor(part)[None].to(given) for part in seen_hole(start))
-        return Filling(unet, mask[None], hole), lambda latents, step: latents
+        return (mask[None], hole), lambda latents, step: latents
     if start.mask is None:
-        return unet, lambda latents, step: latents
+        return None, lambda latents, step: latents
     if noise is None:
         raise BadInput(
             "start",
@@ -170,7 +172,7 @@ def around(
     def keep(latents: torch.Tensor, step: int) -> torch.Tensor:
         return (1 - change) * stretch.reached(given, noise, step) + change * latents
 
-    return unet, keep
+    return None, keep
 
 
 def seen_hole(start: Latent) -> tuple[Array, Array]:

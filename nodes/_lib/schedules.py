@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import BadInput
 from nodes._lib.recognising import FLOW, prediction
+from nodes._lib.steering import Level
 
 MULTI, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 
@@ -253,6 +254,11 @@ class Stretch:
         if hasattr(self._inner, "scale_noise"):  # flow matching goes in a straight line between the two
             return self._inner.scale_noise(latents, time, noise)
         return self._inner.add_noise(latents, noise, time)
+
+    def level(self, time: Any) -> Level:
+        """How much of a latent is picture at a time, and how much noise."""
+        share = float(self._inner.alphas_cumprod[round(float(time))])
+        return Level(share**0.5, (1 - share) ** 0.5, self._inner.config.prediction_type)
 
     def opened(self, latents: Any) -> Any:
         """A noisy latent from a wire, in this scheduler's own scale."""

@@ -110,11 +110,14 @@ PROMPTED = (
 TRACED = ("eight_guides", "ink_and_paper", "stick_figures")
 """Examples that `test_tracing.py` tries."""
 
+MADE = ("seamless_tile", "wide_in_windows", "six_ways_to_guide")
+"""Examples that `test_making.py` tries."""
+
 REPAINTED = ("inpaint", "outpaint", "outline")
 """Examples that `test_inpainting.py` tries."""
 
 EXAMPLES = {
-    *(*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *TRACED, *REPAINTED),
+    *(*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED),
     *(name for name, _, _ in KNOWN),
 }
 

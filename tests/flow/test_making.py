@@ -1,0 +1,71 @@
+"""The example workflows about drawing in other ways show what their pages say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from engine.registry import Registry
+from engine.service import Engine
+from tests.engines import opened
+from tests.flow.test_examples import done, picture_of
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.model]
+
+SIDE, GAP = 128, 4
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    async with opened(tmp_path_factory.mktemp("making"), Registry.core()) as engine:
+        yield engine
+
+
+async def picture(engine: Engine, name: str, output: str, **inputs: Any) -> Any:
+    job = await done(engine, name, inputs)
+    return (await picture_of(engine, job, output)).astype(float)
+
+
+def steps_of(pixels: Any, axis: int) -> tuple[float, float]:
+    """The mean difference over the edge of a tile, and the largest between neighbouring lines within."""
+    inside = np.abs(np.diff(pixels, axis=axis)).mean((1 - axis, 2)).max()
+    first, last = (np.take(pixels, index, axis=axis) for index in (0, -1))
+    return float(np.abs(first - last).mean()), float(inside)
+
+
+async def test_a_seamless_tile_goes_on_from_its_other_edge(engine: Engine) -> None:
+    job = await done(engine, "seamless_tile", {"steps": 6, "prompt": "green hills"})
+    tile, laid = [(await picture_of(engine, job, name)).astype(float) for name in ("tile", "laid")]
+    np.testing.assert_array_equal(laid, np.tile(tile, (2, 2, 1)))
+    for axis in (0, 1):
+        over, inside = steps_of(tile, axis)
+        assert over <= inside
+    words = {"steps": 6, "prompt": "green hills", "edges": "left and right"}
+    row = await picture(engine, "seamless_tile", "tile", **words)
+    over, inside = steps_of(row, 1)
+    assert over <= inside
+    over, inside = steps_of(row, 0)
+    assert over > 1.5 * inside, "the sky does not go on below the hills"
+
+
+async def test_windows_leave_no_seam_where_they_meet(engine: Engine) -> None:
+    wide = await picture(engine, "wide_in_windows", "picture", width=224, steps=6, overlap=32)
+    assert wide.shape == (SIDE, 224, 3)
+    steps = np.abs(np.diff(wide, axis=1)).mean((0, 2))
+    assert steps[90:134].mean() < 2 * steps.mean(), "windows meet between 96 and 128"
+
+
+async def test_each_way_to_guide_draws_another_picture(engine: Engine) -> None:
+    sheet = await picture(engine, "six_ways_to_guide", "sheet", steps=6)
+    tiles = [
+        sheet[top : top + SIDE, left : left + SIDE]
+        for top in (GAP, sheet.shape[0] // 2 + GAP // 2)
+        for left in (GAP + (SIDE + GAP) * column for column in range(3))
+    ]
+    plain, rescaled, *others = tiles
+    assert all(np.abs(plain - other).mean() > 0.1 for other in (rescaled, *others))
+    assert rescaled.std() < plain.std(), "less glare"
