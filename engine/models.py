@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
@@ -342,6 +342,16 @@ def models() -> Models:
 @cache
 def default_models() -> Models:
     return Models([ROOT / "models"])
+
+
+def content_of(kind: Kind, input: str = "model") -> Callable[..., str]:
+    """A fingerprint for nodes: what the file behind a name holds. The same under another name is the same."""
+
+    def content(**inputs: object) -> str:
+        here = models()
+        return here.sha256(here.find(str(inputs[input]), kind))
+
+    return content
 
 
 def check_name(name: str) -> None:

@@ -9,7 +9,9 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
-from engine.types import BackgroundRemover, Image, Mask, Model, ModelName, slider
+from engine.types import BackgroundRemover, Image, Mask, Model, model_name, slider
+
+BackgroundName = Annotated[str, model_name("background", "A background remover")]
 
 Hardness = Annotated[float, slider(0, 1, "0 leaves the edge as soft as it was found, 1 makes it hard.")]
 Reach = Annotated[
@@ -22,14 +24,8 @@ class CutOut(NamedTuple):
     mask: Mask
 
 
-def content(model: ModelName = "starter-background") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "background"))
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_background_remover(model: ModelName = "starter-background") -> BackgroundRemover:
+def load_background_remover(model: BackgroundName = "starter-background") -> BackgroundRemover:
     """Choose a network that tells figures from what lies behind them.
 
     `model` is the name of an `.onnx` file in the folder `background` of the models folder. Files that rembg

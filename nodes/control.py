@@ -20,12 +20,6 @@ GuideStrength = Annotated[
 Threshold = Annotated[int, Meta(ge=0, le=1000, description="A step of brightness, 0 to 1000.")]
 
 
-def content(model: ControlNetName = "starter-controlnet-canny", dtype: Precision = "auto") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "controlnet"))
-
-
 # It becomes a node with the first starter model that shows it at work.
 def load_controlnet(
     model: ControlNetName = "starter-controlnet-canny", dtype: Precision = "auto"

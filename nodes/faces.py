@@ -10,8 +10,11 @@ from engine.context import SILENT, Context
 from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
-from engine.types import Box, Face, FaceFinder, FaceRestorer, Image, Mask, Model, ModelName, slider
+from engine.types import Box, Face, FaceFinder, FaceRestorer, Image, Mask, Model, model_name, slider
 from nodes.image import LONGEST
+
+FaceFinderName = Annotated[str, model_name("detector", "A face finder")]
+FaceRestorerName = Annotated[str, model_name("face", "A face restorer")]
 
 Sure = Annotated[float, slider(0.05, 1, "How sure a find must be: less finds more, also what is no face.")]
 Sight = Annotated[
@@ -35,14 +38,8 @@ class Restored(NamedTuple):
     faces: list[Box]
 
 
-def finder_content(model: ModelName = "starter-faces") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "detector"))
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_face_finder(model: ModelName = "starter-faces") -> FaceFinder:
+def load_face_finder(model: FaceFinderName = "starter-faces") -> FaceFinder:
     """Choose a network that finds faces, with their eyes, nose and mouth.
 
     `model` is the name of a file in the folder `detectors` of the models folder (or `facedetection`): an
@@ -92,14 +89,8 @@ def mask_boxes(
     return Mask(masking.boxes(image.width, image.height, boxes, shape, grow))
 
 
-def restorer_content(model: ModelName = "starter-face-restorer") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "face"))
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_face_restorer(model: ModelName = "starter-face-restorer") -> FaceRestorer:
+def load_face_restorer(model: FaceRestorerName = "starter-face-restorer") -> FaceRestorer:
     """Choose a network that makes damaged faces clear.
 
     `model` is the name of a `.safetensors` file in the folder `faces` of the models folder (or

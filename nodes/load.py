@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.memory import Place, loader
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
 from engine.node import node
 from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, VaeName, slider
 
@@ -28,13 +28,7 @@ class Loaded(NamedTuple):
     vae: Vae
 
 
-def content(model: ModelName = "starter", dtype: Precision = "auto") -> str:
-    """What the file behind the name holds: the same content under another name is the same model."""
-    here = models()
-    return here.sha256(here.find(model))
-
-
-@node(category="models", kind="source", lane="io", fingerprint=content)
+@node(category="models", kind="source", lane="io", fingerprint=content_of("model"))
 def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loaded:
     """Choose a model: the part that draws, the part that reads prompts, and the part that makes pixels.
 
@@ -61,12 +55,6 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     )  # fmt: skip
 
 
-def denoiser_content(model: DenoiserName, dtype: Precision = "auto") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "denoiser"))
-
-
 # It becomes a node with the first starter model that shows it at work.
 def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
     """Choose only the part that draws, to use with the text encoder and the VAE of another model.
@@ -86,13 +74,7 @@ def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
     )  # fmt: skip
 
 
-def vae_content(model: VaeName, **inputs: object) -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "vae"))
-
-
-@node(category="models", kind="source", lane="io", fingerprint=vae_content)
+@node(category="models", kind="source", lane="io", fingerprint=content_of("vae"))
 def load_vae(model: VaeName = "starter/vae", family: VaeFamily = "auto", dtype: Precision = "auto") -> Vae:
     """Choose only the part that turns pictures into latents and back, to use with any model of its family.
 
@@ -119,12 +101,6 @@ LoraWeight = Annotated[
     float,
     slider(-4, 4, "How much it changes: 1 as it was trained, 0 nothing, below 0 the opposite.", step=0.05),
 ]
-
-
-def lora_content(lora: LoraName, **inputs: object) -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(lora, "lora"))
 
 
 # It becomes a node with the first starter model that shows it at work.

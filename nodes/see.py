@@ -9,7 +9,7 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import loader, weights
-from engine.models import WHOLE, Kind, ModelFile, models
+from engine.models import WHOLE, ModelFile, models
 from engine.types import (
     Box,
     DepthModel,
@@ -19,16 +19,21 @@ from engine.types import (
     JsonMark,
     Mask,
     Model,
-    ModelName,
     ObjectFinder,
     Outliner,
     Pose,
     PoseModel,
     SceneParser,
     Transformer,
+    model_name,
 )
 from nodes.load import Precision
 from nodes.mask import point_of
+
+DepthName = Annotated[str, model_name("depth", "A depth model")]
+PoseName = Annotated[str, model_name("pose", "A pose model")]
+FinderName = Annotated[str, model_name("finder", "A finder of things")]
+SegmenterName = Annotated[str, model_name("segmenter", "A segmenter")]
 
 Part = TypeVar("Part", bound=Transformer)
 
@@ -71,19 +76,8 @@ def chosen(part: type[Part], model: str, dtype: Precision) -> Part:
     return part(file.name, transformer.FAMILY, here.sha256(file), file.bytes, dtype)
 
 
-def content(kind: Kind, model: str) -> str:
-    """What the files behind the name hold."""
-    here = models()
-    return here.sha256(here.find(model, kind))
-
-
-def depth_content(model: ModelName = "starter-depth", dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("depth", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_depth_model(model: ModelName = "starter-depth", dtype: Precision = "auto") -> DepthModel:
+def load_depth_model(model: DepthName = "starter-depth", dtype: Precision = "auto") -> DepthModel:
     """Choose a model that tells how near everything in a picture is.
 
     `model` is the name of a folder in `depth` of the models folder, as transformers saves it: Depth Anything,
@@ -92,24 +86,14 @@ def load_depth_model(model: ModelName = "starter-depth", dtype: Precision = "aut
     return chosen(DepthModel, model, dtype)
 
 
-def pose_content(model: ModelName = "starter-pose", dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("pose", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_pose_model(model: ModelName = "starter-pose", dtype: Precision = "auto") -> PoseModel:
+def load_pose_model(model: PoseName = "starter-pose", dtype: Precision = "auto") -> PoseModel:
     """Choose a model that finds the joints of people: a ViTPose, in `pose` of the models folder."""
     return chosen(PoseModel, model, dtype)
 
 
-def finder_content(model: ModelName, dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("finder", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_finder(model: ModelName, dtype: Precision = "auto") -> ObjectFinder:
+def load_finder(model: FinderName, dtype: Precision = "auto") -> ObjectFinder:
     """Choose a model that finds things of the kinds that it knows.
 
     It lies in `finders` of the models folder, as transformers saves it: RT-DETR, DETR, YOLOS and others.
@@ -117,13 +101,8 @@ def load_finder(model: ModelName, dtype: Precision = "auto") -> ObjectFinder:
     return chosen(ObjectFinder, model, dtype)
 
 
-def segmenter_content(model: ModelName, dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("segmenter", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_scene_parser(model: ModelName, dtype: Precision = "auto") -> SceneParser:
+def load_scene_parser(model: SegmenterName, dtype: Precision = "auto") -> SceneParser:
     """Choose a model that names every pixel.
 
     It lies in `segmenters` of the models folder, as transformers saves it: SegFormer, UPerNet, DPT,
@@ -133,7 +112,7 @@ def load_scene_parser(model: ModelName, dtype: Precision = "auto") -> SceneParse
 
 
 # It becomes a node with the first starter model that shows it at work.
-def load_outliner(model: ModelName, dtype: Precision = "auto") -> Outliner:
+def load_outliner(model: SegmenterName, dtype: Precision = "auto") -> Outliner:
     """Choose a model that outlines what is pointed at: SAM, in `segmenters` of the models folder."""
     return chosen(Outliner, model, dtype)
 

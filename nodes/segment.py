@@ -9,8 +9,9 @@ from msgspec import Meta
 from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
-from engine.types import Image, Mask, Model, ModelName, Segmenter, slider
+from engine.types import Image, Mask, Model, Segmenter, slider
 from nodes.load import Precision
+from nodes.see import SegmenterName
 
 Words = Annotated[
     str, Meta(min_length=1, max_length=1000, description="What to mark; commas part several things.")
@@ -19,14 +20,8 @@ MOST = 20
 """Things that are looked for at a time."""
 
 
-def content(model: ModelName, dtype: Precision = "auto") -> str:
-    """What the folder behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "segmenter"))
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_segmenter(model: ModelName, dtype: Precision = "auto") -> Segmenter:
+def load_segmenter(model: SegmenterName, dtype: Precision = "auto") -> Segmenter:
     """Choose a model that finds in a picture what words name.
 
     `model` is the name of a CLIPSeg in the layout of transformers, a folder in the folder `segmenters` of the

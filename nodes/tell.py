@@ -9,10 +9,25 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
-from engine.types import Captioner, Fraction, Image, LanguageModel, Matcher, ModelName, Prompt, Seed, Text, ui
+from engine.types import (
+    Captioner,
+    Fraction,
+    Image,
+    LanguageModel,
+    Matcher,
+    Prompt,
+    Seed,
+    Text,
+    model_name,
+    ui,
+)
 from nodes.load import Precision
 from nodes.prompts import Enriched
-from nodes.see import chosen, content
+from nodes.see import chosen
+
+CaptionerName = Annotated[str, model_name("caption", "A captioner")]
+MatcherName = Annotated[str, model_name("clip", "A CLIP")]
+LanguageName = Annotated[str, model_name("language", "A language model")]
 
 Longest = Annotated[
     int, Meta(ge=1, le=1000, description="Tokens at most; a token is a word or a part of one.")
@@ -30,13 +45,8 @@ class Tagged(NamedTuple):
 # -- which model
 
 
-def caption_content(model: ModelName = "starter-captioner", dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("caption", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_captioner(model: ModelName = "starter-captioner", dtype: Precision = "auto") -> Captioner:
+def load_captioner(model: CaptionerName = "starter-captioner", dtype: Precision = "auto") -> Captioner:
     """Choose a model that says what a picture shows: BLIP, GIT, or a newer one that chats about pictures.
 
     `model` is the name of a folder in `captions` of the models folder, as transformers saves it, or the id of
@@ -45,13 +55,8 @@ def load_captioner(model: ModelName = "starter-captioner", dtype: Precision = "a
     return chosen(Captioner, model, dtype)
 
 
-def matcher_content(model: ModelName = "starter-clip", dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("clip", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_matcher(model: ModelName = "starter-clip", dtype: Precision = "auto") -> Matcher:
+def load_matcher(model: MatcherName = "starter-clip", dtype: Precision = "auto") -> Matcher:
     """Choose a model that tells how well words fit a picture.
 
     It lies in `clip` of the models folder, as transformers saves it: CLIP or SigLIP.
@@ -59,13 +64,8 @@ def load_matcher(model: ModelName = "starter-clip", dtype: Precision = "auto") -
     return chosen(Matcher, model, dtype)
 
 
-def language_content(model: ModelName = "starter-enhancer", dtype: Precision = "auto") -> str:
-    """What the files behind the name hold."""
-    return content("language", model)
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_language_model(model: ModelName = "starter-enhancer", dtype: Precision = "auto") -> LanguageModel:
+def load_language_model(model: LanguageName = "starter-enhancer", dtype: Precision = "auto") -> LanguageModel:
     """Choose a model that goes on with a text, for `enhance_prompt`: GPT-2 and whatever came after it.
 
     It lies in `language` of the models folder. One that was trained on prompts adds what prompts have; any

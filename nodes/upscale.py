@@ -11,10 +11,12 @@ from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
 from engine.pictures import LIMIT
-from engine.types import Image, Model, ModelName, Upscaler
+from engine.types import Image, Model, Upscaler, model_name
 from nodes.compose import LONGEST
 from nodes.image import Side, check_size
 from nodes.load import Precision
+
+UpscalerName = Annotated[str, model_name("upscale", "An upscaler")]
 
 Factor = Annotated[
     float, Meta(gt=0, le=16, description="How many times as wide and high; the network's own if left out.")
@@ -29,14 +31,8 @@ TileSide = Annotated[
 ]
 
 
-def content(model: ModelName = "starter-upscaler", dtype: Precision = "auto") -> str:
-    """What the file behind the name holds."""
-    here = models()
-    return here.sha256(here.find(model, "upscale"))
-
-
 # It becomes a node with the first starter model that shows it at work.
-def load_upscaler(model: ModelName = "starter-upscaler", dtype: Precision = "auto") -> Upscaler:
+def load_upscaler(model: UpscalerName = "starter-upscaler", dtype: Precision = "auto") -> Upscaler:
     """Choose a network that makes pictures larger, or clear at their size.
 
     `model` is the name of a `.safetensors` file in the folder `upscale` of the models folder (or

@@ -17,9 +17,9 @@ from engine.context import Context
 from engine.errors import Cancelled, MissingModel, Unsupported
 from engine.machine import prepare
 from engine.memory import Residency, weights
-from engine.models import Models
+from engine.models import Models, content_of
 from engine.types import Image
-from nodes.background import content, load_background_remover, load_session, remove_background
+from nodes.background import load_background_remover, load_session, remove_background
 from nodes.compose import replace_background
 from tests.pictured import KINDS, noise
 
@@ -154,7 +154,8 @@ def test_the_same_picture_gives_the_same_mask_and_the_threads_are_bounded(here: 
 
 def test_the_content_of_the_file_is_the_key_and_nothing_is_looked_for_elsewhere(folder: Path) -> None:
     before = dict(os.environ)
-    assert content("mine") == load_background_remover("mine").sha256 != content("large")
+    content = content_of("background")
+    assert content(model="mine") == load_background_remover("mine").sha256 != content(model="large")
     remove_background(load_background_remover("mine"), noise())
     assert dict(os.environ) == before
     with pytest.raises(MissingModel, match="models fetch isnet-general-use"):

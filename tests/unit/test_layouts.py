@@ -16,7 +16,7 @@ from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
 from engine.machine import prepare
 from engine.memory import Residency
-from engine.models import Models, header
+from engine.models import Models, content_of, header
 from engine.types import Denoiser
 from nodes import load
 from nodes._lib import families, parts
@@ -62,7 +62,7 @@ def test_the_same_weights_under_another_name_are_the_same_model(folder: Path) ->
     (folder / "diffusers" / "tiny").rename(folder / "diffusers" / "other")
     try:
         second = load_model("other").denoiser
-        assert first.sha256 == second.sha256 == load.content("other")
+        assert first.sha256 == second.sha256 == content_of("model")(model="other")
         with memory.weights(first) as one, memory.weights(second) as two:  # found again, wherever it is now
             assert one is two
     finally:

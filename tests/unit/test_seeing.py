@@ -17,7 +17,7 @@ from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
 from engine.machine import prepare
 from engine.memory import Residency
-from engine.models import Models, kind_of
+from engine.models import Models, content_of, kind_of
 from engine.types import Box, DepthModel, Image
 from nodes import see
 from nodes.pose import draw_pose
@@ -258,8 +258,8 @@ def test_folders_of_the_hub_go_by_their_ids(folder: Path, tmp_path: Path) -> Non
 
 def test_a_model_is_loaded_once_and_known_by_content(here: Residency) -> None:
     model = load_depth_model("dpt")
-    assert model.sha256 == see.depth_content("dpt")
-    assert model.sha256 != see.depth_content("glpn")
+    assert model.sha256 == content_of("depth")(model="dpt")
+    assert model.sha256 != content_of("depth")(model="glpn")
     estimate_depth(model, picture())
     estimate_depth(model, picture(1))
     assert here.loads == 1
