@@ -198,7 +198,7 @@ def test_progress_rises_and_a_cancel_stops_between_tiles() -> None:
 
 
 def test_what_is_no_upscaler_is_refused_with_a_remedy() -> None:
-    with pytest.raises(UnsafeModel, match=r"convert it to published\.safetensors"):
+    with pytest.raises(UnsafeModel, match=r"models convert.*use published\.safetensors"):
         load_upscaler("published")
     with pytest.raises(Unsupported, match=r"no known layout.*lora_up"):
         load_upscaler("other")
