@@ -89,7 +89,9 @@ def parser() -> argparse.ArgumentParser:
     add = command("convert", convert, more).add_argument
     add("file", metavar="FILE", type=Path, help="a .ckpt, .pt, .pth or .bin")
     add("--out", type=Path, metavar="FILE", help="where to write it; default: beside it")
-    command("verify", verify).add_argument("run", metavar="RUN", help="the id of a run that is done")
+    command("verify", verify).add_argument(
+        "run", metavar="RUN", help="the id of a run that is done, or a picture saved with the metadata full"
+    )
     command("doctor", doctor)
     return top
 
@@ -215,9 +217,17 @@ async def convert(args: Args) -> int:
 
 
 async def verify(args: Args) -> int:
-    """Run a finished run again without the cache, and compare what comes out."""
+    """Run a finished run again without the cache, or what a picture holds, and compare."""
+    from web import terminal
+
+    picture = Path(args.run)
     async with door(settings(data=args.data)) as client:
-        verdict = await client.post(f"/api/runs/{args.run}/verify", {})
+        id = await terminal.made_again(client, picture) if terminal.is_picture(picture) else args.run
+        if id is None:
+            sentence = f"Different: another picture than {picture.name} came out."
+            verdict = {"equal": False, "sentence": sentence}
+        else:
+            verdict = await client.post(f"/api/runs/{id}/verify", {})
     print(json.dumps(verdict, ensure_ascii=False) if args.json else verdict["sentence"])
     return OK if verdict["equal"] else FAILED
 

@@ -58,6 +58,27 @@ async def restored(client: Client, path: Path) -> tuple[Json, Json]:
     return workflow, given
 
 
+async def made_again(client: Client, path: Path) -> str | None:
+    """The run of the workflow that a saved picture holds; None if another picture comes of it."""
+    workflow, given = await restored(client, path)
+    [run] = await follow(client, {"workflow": workflow, "inputs": given}, quiet=True)
+    if run["state"] != "done":
+        said = Problem(**run["error"]).sentence() if run["error"] else f"It is {run['state']}."
+        raise TesseraError(f"The workflow of {path.name} does not run here: {said}")
+    files = [file for output in run["outputs"].values() for file in files_in(output)]
+    pictures = [file["url"] for file in files if file["mime"].startswith("image/")]
+    was = pixels(path.read_bytes())
+    return run["id"] if any([pixels(await client.download(url)) == was for url in pictures]) else None
+
+
+def pixels(data: bytes) -> tuple[tuple[int, int], bytes]:
+    """Size and colours of a picture file, whatever else it holds."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(data)).convert("RGBA")
+    return picture.size, picture.tobytes()
+
+
 async def sent(client: Client, name: str) -> str:
     if not Path(name).is_file():
         raise NotFound(f"There is no file {name}.")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from engine.config import ROOT
 from tests.serving import Server, environment
@@ -112,6 +113,14 @@ def test_a_saved_picture_is_a_workflow_to_run(served: tuple[Shell, Server]) -> N
         (255, 0, 0),
         (0, 0, 255),
     ]
+    code, out, _ = shell.run("verify", "first.png")
+    assert (code, out.startswith("Equal")) == (0, True)
+    told = PngInfo()
+    for key, value in first.info.items():
+        told.add_itxt(str(key), str(value))
+    blue.save(shell.folder / "forged.png", pnginfo=told)
+    code, out, _ = shell.run("verify", "forged.png")
+    assert (code, out.startswith("Different")) == (3, True)
     Image.new("RGB", (4, 4)).save(shell.folder / "silent.png")
     code, _, err = shell.run("run", "silent.png")
     assert (code, 'the metadata "full"' in err) == (1, True)
