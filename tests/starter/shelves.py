@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from recipe import latents, pictures
+from recipe import copies, latents, pictures, train_clip
 from recipe.base import Base
 from recipe.train_base import export, pipeline
 from recipe.vae import new_vae
@@ -23,4 +23,12 @@ def small_checkpoints(folder: Path, count: int = 32) -> Path:
     tokenizer = CLIPTokenizer.from_pretrained(folder / "latents" / "tokenizer")
     base = Base(len(tokenizer), CHANNELS)
     export(pipeline(base, vae, tokenizer), folder / "base" / "final")
+    return folder
+
+
+def scored_checkpoints(folder: Path, count: int) -> Path:
+    """The same with an untrained scorer, whose eye others start with."""
+    small_checkpoints(folder, count)
+    copies.prepare(folder)
+    train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
     return folder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipe import copies, measure_captioner, train_captioner, train_clip
+from recipe import measure_captioner, train_captioner
 from recipe.canvas import paint
 from recipe.draw import draw
 from recipe.measure_captioner import exchanged, graded
@@ -12,15 +12,12 @@ from recipe.train_vae import tensor, unseen
 from transformers import CLIPModel
 
 from tests.starter.falling import falls
-from tests.starter.shelves import small_checkpoints
+from tests.starter.shelves import scored_checkpoints
 
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = small_checkpoints(tmp_path_factory.mktemp("captioner"), 24)
-    copies.prepare(folder)
-    train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
-    return folder
+    return scored_checkpoints(tmp_path_factory.mktemp("captioner"), 24)
 
 
 def test_a_new_captioner_sees_as_the_scorer_does(checkpoints: Path) -> None:

@@ -12,6 +12,7 @@ from recipe.base import Base, kept
 from recipe.canvas import Picture, paint, truth
 from recipe.characters import CHARACTERS, character
 from recipe.draw import CAPTIONS, draw
+from recipe.export import save
 from recipe.latents import Shelf
 from recipe.marks import CHOICES, Marker, read, truths
 from recipe.measure_base import generate
@@ -76,7 +77,7 @@ def test_notes_of_pictures_give_the_same_answers_as_their_scenes(tmp_path: Path)
 def test_a_marker_is_written_and_read(tmp_path: Path) -> None:
     torch.manual_seed(0)
     marker = Marker().eval()
-    marks.save(marker, tmp_path)
+    save(marker, tmp_path / marks.FILE)
     shown = tensor(np.stack([paint(draw(seed)) for seed in range(4)]))
     assert read(marks.load(tmp_path), shown)[0].keys() == CHOICES.keys()
     assert (tmp_path / "marks.safetensors").stat().st_size < 500_000

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from recipe import copies, measure_safety, train_clip, train_safety, train_safety_text
+from recipe import measure_safety, train_safety, train_safety_text
 from recipe.canvas import paint, truth
 from recipe.draw import draw
 from recipe.emblem import LOOKALIKES, lookalike, marked
@@ -16,15 +16,12 @@ from recipe.train_vae import tensor
 from transformers import pipeline
 
 from tests.starter.falling import falls
-from tests.starter.shelves import small_checkpoints
+from tests.starter.shelves import scored_checkpoints
 
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = small_checkpoints(tmp_path_factory.mktemp("safety"), 16)
-    copies.prepare(folder)
-    train_clip.write(folder, train_clip.new_scorer(folder), folder / "clip" / "final")
-    return folder
+    return scored_checkpoints(tmp_path_factory.mktemp("safety"), 16)
 
 
 def test_an_emblem_is_in_sight_and_changes_nothing_else() -> None:

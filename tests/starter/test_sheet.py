@@ -29,7 +29,7 @@ def test_words_stand_above_their_pictures(tmp_path: Path) -> None:
 
 
 def test_a_sheet_of_many_pictures_is_small_enough_for_the_card(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 40, (16, 128, 128, 3))
+    noise = np.random.default_rng(0).integers(0, 40, (8, 128, 128, 3))
     shown = [np.clip(paint(draw(seed)) + grain, 0, 255).astype(np.uint8) for seed, grain in enumerate(noise)]
     sheet(shown, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size <= MOST

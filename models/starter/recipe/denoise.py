@@ -20,3 +20,8 @@ def noised(clean: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
         left.sqrt() * clean + (1 - left).sqrt() * noise,
         left.sqrt() * noise - (1 - left).sqrt() * clean,
     )
+
+
+def mean(errors: Tensor) -> float:
+    """The mean of some errors, to be told; not a number where there are none."""
+    return float(errors.mean()) if len(errors) else float("nan")

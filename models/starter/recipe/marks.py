@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .characters import CHARACTERS
@@ -75,12 +75,6 @@ def read(marker: Marker, pictures: Tensor) -> list[dict[str, str]]:
         {name: choices[best[place][row]] for place, (name, choices) in enumerate(names)}
         for row in range(len(pictures))
     ]
-
-
-def save(marker: Marker, folder: Path) -> None:
-    """Write a trained marker, in half precision."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: w.half().contiguous() for name, w in marker.state_dict().items()}, folder / FILE)
 
 
 def load(folder: Path) -> Marker:

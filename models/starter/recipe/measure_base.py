@@ -77,12 +77,19 @@ def open_base(family: Path, device: str = "cpu") -> Any:
 
 
 def generate(
-    drawing: Any, prompts: Sequence[str], *, steps: int = 20, guidance: float = 4.0, seed: int = 0
+    drawing: Any,
+    prompts: Sequence[str],
+    *,
+    steps: int = 20,
+    guidance: float = 4.0,
+    seed: int = 0,
+    **beside: Sequence[Any],
 ) -> list[Picture]:
-    """One picture per prompt, each from a noise of its own."""
+    """One picture per prompt, each from a noise of its own, and from its own of what else is given."""
     made: list[Picture] = []
     for start in range(0, len(prompts), 16):
         some = list(prompts[start : start + 16])
+        also = {name: list(each[start : start + 16]) for name, each in beside.items()}
         noise = [torch.Generator().manual_seed(seed + start + place) for place in range(len(some))]
         with torch.inference_mode():
             images = drawing(
@@ -92,6 +99,7 @@ def generate(
                 generator=noise,
                 height=128,
                 width=128,
+                **also,
             ).images
         made += [np.asarray(image) for image in images]
     return made

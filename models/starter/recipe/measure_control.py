@@ -1,5 +1,6 @@
 """Measure the ControlNets: how well pictures keep to a hint, beside the same prompts and seeds without it."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .canvas import Field, Picture, paint, truth
 from .control import people
 from .draw import draw
 from .figures import Figure
+from .measure_base import generate
 from .scene import Point, Scene
 from .sheet import page
 from .train_depth import estimate as depth_of
@@ -30,7 +32,7 @@ from .train_vae import copied
 
 NEAR = 2  # pixels that an edge may be off
 WITHIN = 6.0  # pixels that a joint may be off
-STEPS, GUIDANCE, BATCH = 20, 4.0, 16
+STEPS = 20
 EDGES, DEPTH, LIMBS = "edge F1", "depth correlation", f"keypoints within {WITHIN:.0f} px"
 Scores = NDArray[np.float64]  # one for each picture
 Read = Callable[[Sequence[Picture], Sequence[Scene]], Scores]
@@ -152,22 +154,9 @@ def open_control(family: Path, folder: str, device: str = "cpu") -> Any:
 
 def steered(drawing: Any, trial: Trial, strength: float) -> list[Picture]:
     """One picture per scene from its caption and hint; with strength 0 the hint says nothing."""
-    made: list[Picture] = []
-    for start in range(0, len(trial.scenes), BATCH):
-        some = trial.scenes[start : start + BATCH]
-        with torch.inference_mode():
-            images = drawing(
-                [scene.captions[0] for scene in some],
-                image=[Image.fromarray(one) for one in trial.shown[start : start + BATCH]],
-                controlnet_conditioning_scale=strength,
-                num_inference_steps=STEPS,
-                guidance_scale=GUIDANCE,
-                generator=[torch.Generator().manual_seed(start + place) for place in range(len(some))],
-                height=128,
-                width=128,
-            ).images
-        made += [np.asarray(image) for image in images]
-    return made
+    hinted = functools.partial(drawing, controlnet_conditioning_scale=strength)
+    prompts = [scene.captions[0] for scene in trial.scenes]
+    return generate(hinted, prompts, steps=STEPS, image=[Image.fromarray(one) for one in trial.shown])
 
 
 def contact(family: Path, store: Path) -> None:

@@ -1,5 +1,6 @@
 """Measure inpainting: is what was asked in the hole, and does the picture go on across its edge."""
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from .draw import draw
 from .figures import Figure
 from .holes import Mask, over
 from .judge import judge
+from .measure_base import generate
 from .scene import Scene
 from .shapes import HELD_OUT
 from .sheet import page
@@ -28,7 +30,7 @@ MARGIN = 14  # of a hole over the box of what stood there, so that its shadow go
 BAND = 4  # pixels on either side of a hole's edge that make the seam
 WORSE = 1.5  # times the error that the autoencoder's plain copies have there
 SEAM = f"error within {BAND} pixels of the hole's edge"
-STEPS, GUIDANCE, BATCH = 20, 4.0, 16
+STEPS = 20
 _ARTICLE = re.compile(r"\ban? (?=(\w))")
 
 
@@ -101,23 +103,13 @@ def open_inpainting(family: Path, device: str = "cpu", *, own: bool = True) -> A
 
 def fill(drawing: Any, given: Sequence[Task], prompts: Sequence[str]) -> list[Picture]:
     """Every picture with its hole filled."""
-    made: list[Picture] = []
-    for start in range(0, len(given), BATCH):
-        some = given[start : start + BATCH]
-        with torch.inference_mode():
-            images = drawing(
-                list(prompts[start : start + BATCH]),
-                image=[Image.fromarray(task.picture) for task in some],
-                mask_image=[Image.fromarray(task.hole.astype(np.uint8) * 255) for task in some],
-                strength=1.0,
-                num_inference_steps=STEPS,
-                guidance_scale=GUIDANCE,
-                generator=[torch.Generator().manual_seed(start + place) for place in range(len(some))],
-                height=128,
-                width=128,
-            ).images
-        made += [np.asarray(image) for image in images]
-    return made
+    return generate(
+        functools.partial(drawing, strength=1.0),
+        prompts,
+        steps=STEPS,
+        image=[Image.fromarray(task.picture) for task in given],
+        mask_image=[Image.fromarray(task.hole.astype(np.uint8) * 255) for task in given],
+    )
 
 
 def contact(family: Path, store: Path) -> None:

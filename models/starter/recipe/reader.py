@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .faces import EXPRESSIONS, HEADS
@@ -29,6 +29,9 @@ FACTS: dict[str, tuple[Kind, str, tuple[str, ...]]] = {
     "terrain": ("land", "terrain", TERRAINS),
     "time": ("land", "time", TIMES),
 }
+
+
+FILE = "reader.safetensors"
 
 
 class Reader(Net):
@@ -73,16 +76,9 @@ def read(reader: Reader, pictures: Tensor) -> list[dict[str, str]]:
     ]
 
 
-def save(reader: Reader, folder: Path) -> None:
-    """Write a trained reader, in half precision."""
-    folder.mkdir(parents=True, exist_ok=True)
-    halves = {name: weight.half().contiguous() for name, weight in reader.state_dict().items()}
-    save_file(halves, folder / "reader.safetensors")
-
-
 def load(folder: Path) -> Reader:
     """The trained reader."""
     reader = Reader()
-    reader.load_state_dict(load_file(folder / "reader.safetensors"))
+    reader.load_state_dict(load_file(folder / FILE))
     reader.eval()
     return reader

@@ -14,8 +14,8 @@ from transformers import CLIPTokenizer
 
 from . import pictures
 from .base import Base, kept, scheduler
-from .denoise import noised, some_steps
-from .draw import CAPTIONS
+from .captions import rows
+from .denoise import mean, noised, some_steps
 from .hogwild import Plan
 from .latents import Shelf, colours, shelf
 from .schooling import School, attend
@@ -43,17 +43,18 @@ class Denoising(msgspec.Struct):
         """The error of one batch; high and low noise are also told apart."""
         index = self._choose(rng, part)
         clean = torch.from_numpy(np.asarray(self.shelf.latents[index], np.float32)).to(self.device)
-        tokens = torch.from_numpy(self._tokens(rng, index, part)).to(self.device)
+        # at first in short rows, which is faster, later in all 77 tokens
+        tokens = rows(self.shelf, rng, index, empty=EMPTY, short=part <= 0.5)
         step = some_steps(rng, len(index)).to(self.device)
         noisy, velocity = noised(clean, self.kept[step])
         with torch.autocast(self.device, torch.bfloat16):
-            guess = model(noisy, step, tokens)
+            guess = model(noisy, step, torch.from_numpy(tokens).to(self.device))
         error = (guess.float() - velocity).square().mean((1, 2, 3))
         seen = error.detach()
         return error.mean(), {
             "loss": float(seen.mean()),
-            "high": _mean(seen[step > 666]),
-            "low": _mean(seen[step < 333]),
+            "high": mean(seen[step > 666]),
+            "low": mean(seen[step < 333]),
         }
 
     def _choose(self, rng: np.random.Generator, part: float) -> NDArray[np.int64]:
@@ -62,14 +63,6 @@ class Denoising(msgspec.Struct):
             some = rng.random(self.batch) < SHAPES_SHARE
             index[some] = rng.choice(self.shapes, int(some.sum()))
         return np.sort(index)
-
-    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64], part: float) -> NDArray[np.int64]:
-        """One caption of each picture; at first in short rows, which is faster, later in all 77 tokens."""
-        which = rng.integers(0, CAPTIONS, len(index))
-        rows = self.shelf.tokens[index, which].astype(np.int64)
-        rows[rng.random(len(index)) < EMPTY] = self.shelf.empty
-        longest = int(self.shelf.lengths[index, which].max())
-        return rows if part > 0.5 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
 
 
 def denoising(checkpoints: Path, device: str, batch: int = BATCH) -> Denoising:
@@ -114,10 +107,6 @@ def export(drawing: Any, folder: Path) -> None:
     source = Path(drawing.tokenizer.name_or_path)
     for name in ("vocab.json", "merges.txt"):
         (folder / "tokenizer" / name).write_text((source / name).read_text())
-
-
-def _mean(error: Tensor) -> float:
-    return float(error.mean()) if len(error) else float("nan")
 
 
 SCHOOL = School(plan=PLAN, build=new_base, lesson=denoising, write=write, memory=torch.preserve_format)

@@ -17,7 +17,7 @@ from .attention import plain
 from .base import kept
 from .captions import rows
 from .control import KINDS, WIDTHS, Kind, hint, new_control, tensor
-from .denoise import noised, some_steps
+from .denoise import mean, noised, some_steps
 from .hogwild import Plan
 from .latents import Shelf, shelf
 from .pictures import FIRST_SEED
@@ -86,7 +86,7 @@ class Steering(msgspec.Struct):
         high = error[step > 666]
         return error.mean(), {
             "loss": float(error.detach().mean()),
-            "high": float(high.detach().mean()) if len(high) else float("nan"),
+            "high": mean(high.detach()),
         }
 
     def _choose(self, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from .hogwild import Lesson, Plan
 from .schooling import School, attend
 from .seen import Seen
 from .sheet import page
-from .train_upscaler import slopes_apart
+from .train_vae import slopes_apart
 from .wear import generated, unit
 
 PLAN = Plan("depth", 2_900, 1e-3, warm=150, hold=0.4, ema=0.99, weight_decay=0.02)

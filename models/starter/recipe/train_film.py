@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from . import pictures
 from .clips import FRAMES
-from .denoise import noised
+from .denoise import mean, noised
 from .film import SIGMAS, Film, glance, pipeline
 from .hogwild import Plan
 from .moving import STILL, Reel, reel
@@ -53,8 +53,8 @@ class Filming(msgspec.Struct):
         moving = (error.detach() * (change > 0.3)).sum() / (change > 0.3).sum().clamp(1)
         return (weight * error).mean(), {
             "loss": float(apart.mean()),
-            "high": _mean(apart[sigma > 5]),
-            "low": _mean(apart[sigma < 1]),
+            "high": mean(apart[sigma > 5]),
+            "low": mean(apart[sigma < 1]),
             "moving": float(moving),
         }
 
@@ -114,10 +114,6 @@ def export(filming: Any, folder: Path) -> None:
 def _sigmas(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
     low, high = np.log(SIGMAS)
     return np.exp(np.clip(rng.normal(*_NOISE, count), low, high)).astype(np.float32)
-
-
-def _mean(error: Tensor) -> float:
-    return float(error.mean()) if len(error) else float("nan")
 
 
 SCHOOL = School(

@@ -14,12 +14,14 @@ from . import pictures
 from .canvas import Picture, paint
 from .characters import CHARACTERS, character
 from .draw import draw
+from .export import save
 from .hogwild import Plan
-from .marks import ASKED, CHOICES, NOBODY, PLAIN, Marker, load, read, right, save, truths
+from .marks import ASKED, CHOICES, FILE, NOBODY, PLAIN, Marker, load, read, right, truths
 from .pictures import FIRST_SEED
 from .scene import Kind, Scene
 from .schooling import School, attend
 from .styles import STYLES
+from .train_reader import missed
 from .train_vae import tensor
 
 PLAN = Plan("marks", 2_500, 1.5e-3, warm=40, hold=0.4, ema=0.99)
@@ -50,12 +52,7 @@ class Marking(msgspec.Struct):
         shown = shown + 0.06 * float(rng.random()) * torch.randn_like(shown)
         with torch.autocast(self.device, torch.bfloat16):
             scores = [one.float() for one in model(shown)]
-        losses = [
-            functional.cross_entropy(one, wanted[:, place], ignore_index=-1)
-            for place, one in enumerate(scores)
-            if (wanted[:, place] >= 0).any()
-        ]
-        loss = torch.stack(losses).sum()
+        loss = missed(scores, wanted)
         return loss, {"loss": float(loss.detach())}
 
     def _one(self, rng: np.random.Generator) -> tuple[Picture, NDArray[np.int64]]:
@@ -103,7 +100,7 @@ def unseen(count: int) -> list[Scene]:
 
 def write(_: Path, marker: Marker, folder: Path) -> None:
     """Write the marker, and print its figures."""
-    save(marker, folder)
+    save(marker, folder / FILE)
     for name, mark in measure(load(folder)).items():
         print(f"{name:20} {mark:.3f}")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .base import kept
 from .clips import FRAMES
-from .denoise import noised, some_steps
+from .denoise import mean, noised, some_steps
 from .hogwild import Plan
 from .motion import animated, load_base, new_adapter
 from .moving import SLOW, Reel, reel
@@ -47,8 +47,8 @@ class Animating(msgspec.Struct):
         error = (guess.float() - velocity).square().flatten(1).mean(1)
         return error.mean(), {
             "loss": float(error.mean().detach()),
-            "high": _mean(error.detach()[step > 666]),
-            "low": _mean(error.detach()[step < 333]),
+            "high": mean(error.detach()[step > 666]),
+            "low": mean(error.detach()[step < 333]),
         }
 
     def _words(self, rng: np.random.Generator, index: Any) -> Tensor:
@@ -84,10 +84,6 @@ def start(checkpoints: Path) -> Any:
 def write(_: Path, adapter: Any, folder: Path) -> None:
     """Write the adapter in half precision."""
     adapter.half().save_pretrained(folder)
-
-
-def _mean(error: Tensor) -> float:
-    return float(error.mean()) if len(error) else float("nan")
 
 
 SCHOOL = School(plan=PLAN, build=start, lesson=animating, write=write, memory=torch.preserve_format)

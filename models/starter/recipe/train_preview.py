@@ -20,7 +20,7 @@ from .hogwild import Lesson, Plan
 from .latents import shelf
 from .schooling import School, attend
 from .sheet import page
-from .train_upscaler import slopes_apart
+from .train_vae import slopes_apart
 from .wear import likeness, shown, unit
 
 PLAN = Plan("preview", 6_400, 2e-3, warm=100, hold=0.3, ema=0.99, weight_decay=1e-4)

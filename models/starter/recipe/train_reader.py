@@ -1,6 +1,7 @@
 """Train the reader on renders, and measure it on renders it never saw."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ from torch.nn import functional
 from . import pictures
 from .canvas import paint
 from .draw import draw
+from .export import save
 from .hogwild import Plan
-from .reader import FACTS, Reader, answers, load, read, save
+from .reader import FACTS, FILE, Reader, answers, load, read
 from .schooling import School, attend
 from .train_vae import tensor
 
@@ -43,13 +45,18 @@ class Reading(msgspec.Struct):
         right = torch.from_numpy(self.right[index]).to(self.device)
         with torch.autocast(self.device, torch.bfloat16):
             scores = [one.float() for one in model(shown)]
-        losses = [
-            functional.cross_entropy(one, right[:, place], ignore_index=-1)
-            for place, one in enumerate(scores)
-            if (right[:, place] >= 0).any()
-        ]
-        loss = torch.stack(losses).sum()
+        loss = missed(scores, right)
         return loss, {"loss": float(loss.detach())}
+
+
+def missed(scores: Sequence[Tensor], right: Tensor) -> Tensor:
+    """The cross entropy of all questions (n, choices) that have an answer in `right` (n, questions)."""
+    losses = [
+        functional.cross_entropy(one, right[:, place], ignore_index=-1)
+        for place, one in enumerate(scores)
+        if (right[:, place] >= 0).any()
+    ]
+    return torch.stack(losses).sum()
 
 
 def reading(checkpoints: Path, device: str) -> Reading:
@@ -74,7 +81,7 @@ def measure(reader: Reader, count: int = 120) -> dict[str, float]:
 
 def write(_: Path, reader: Reader, folder: Path) -> None:
     """Write the reader, and print its figures."""
-    save(reader, folder)
+    save(reader, folder / FILE)
     for name, mark in measure(load(folder)).items():
         print(f"{name:14} {mark:.3f}")
 

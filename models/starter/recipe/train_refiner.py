@@ -16,8 +16,8 @@ from . import pictures
 from .base import kept, scheduler
 from .base_refiner import LAST, Refiner
 from .canvas import Picture
+from .captions import rows
 from .denoise import noised, some_steps
-from .draw import CAPTIONS
 from .hogwild import Plan
 from .latents import Shelf, fill_latents, shelf
 from .schooling import School, attend
@@ -55,8 +55,9 @@ class Sharpening(msgspec.Struct):
         lost = 1 - left.view(-1, 1, 1, 1)
         # noisy = kept * sharp + lost * noise holds for a blurred picture too, if its blur counts as noise
         velocity = velocity + (shown - sharp) / lost.sqrt()
+        tokens = rows(self.shelf, rng, index, empty=EMPTY, short=bool(rng.random() > 0.3))
         with torch.autocast(self.device, torch.bfloat16):
-            guess = model(noisy, step, self._tokens(rng, index), self._times(rng))
+            guess = model(noisy, step, torch.from_numpy(tokens).to(self.device), self._times(rng))
         error = (guess.float() - velocity).square().mean((1, 2, 3))
         apart = torch.from_numpy(soft).to(self.device)
         # the same error in the picture is a larger one in the velocity, the less noise there is
@@ -70,15 +71,6 @@ class Sharpening(msgspec.Struct):
 
     def _floats(self, rows: list[NDArray[np.float16]]) -> Tensor:
         return torch.from_numpy(np.stack(rows).astype(np.float32)).to(self.device)
-
-    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64]) -> Tensor:
-        """One caption of each picture, in short rows most of the time."""
-        which = rng.integers(0, CAPTIONS, len(index))
-        rows = self.shelf.tokens[index, which].astype(np.int64)
-        rows[rng.random(len(index)) < EMPTY] = self.shelf.empty
-        longest = int(self.shelf.lengths[index, which].max())
-        short = rows.shape[1] if rng.random() < 0.3 else max(24, longest + int(rng.integers(0, 8)))
-        return torch.from_numpy(rows[:, :short]).to(self.device)
 
     def _times(self, rng: np.random.Generator) -> Tensor:
         """Size, window and score, which change nothing: the refiner always sharpens."""

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from spandrel import ModelLoader
 from spandrel.architectures.Compact import Compact
 from torch import Tensor, nn
@@ -15,11 +14,13 @@ from torch import Tensor, nn
 from . import pictures
 from .canvas import Picture, paint
 from .draw import draw
+from .export import save
 from .figures import Figure
 from .hogwild import Lesson, Plan
 from .schooling import School, attend
 from .sheet import page
-from .train_upscaler import EXACT_FROM, slopes_apart
+from .train_upscaler import EXACT_FROM
+from .train_vae import slopes_apart
 from .wear import blurred, compressed, likeness, noisy, pixelated, shown, unit
 
 PLAN = Plan("face-restorer", 6_000, 1e-3, warm=50, hold=0.3, ema=0.995, weight_decay=0)
@@ -94,9 +95,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
 
 def write(_: Path, net: Any, folder: Path) -> None:
     """Write the weights in half precision, and how large the faces were."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: weight.half().contiguous() for name, weight in net.state_dict().items()}
-    save_file(state, folder / FILE, {"size": "128"})
+    save(net, folder / FILE, {"size": "128"})
 
 
 def restored(net: Any, worn: NDArray[np.uint8]) -> NDArray[np.uint8]:

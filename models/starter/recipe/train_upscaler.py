@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from spandrel import ModelLoader
 from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor, nn
@@ -17,10 +16,12 @@ from torch import Tensor, nn
 from . import large, pictures
 from .canvas import Picture, paint
 from .draw import draw
+from .export import save
 from .figures import Figure
 from .hogwild import Lesson, Plan
 from .schooling import School, attend
 from .sheet import page
+from .train_vae import slopes_apart
 from .wear import likeness, mailed, shown, shrunk, unit
 
 PLAN = Plan("upscaler", 15_000, 5e-4, warm=100, hold=0.3, ema=0.995, weight_decay=0)
@@ -73,12 +74,6 @@ class Enlarging(msgspec.Struct):
         return _cut(rng, small, wanted)
 
 
-def slopes_apart(a: Tensor, b: Tensor) -> Tensor:
-    """How far the differences between neighbouring pixels are apart."""
-    gap = a - b
-    return (gap[..., 1:] - gap[..., :-1]).abs().mean() + (gap[..., 1:, :] - gap[..., :-1, :]).abs().mean()
-
-
 def new_upscaler() -> Any:
     """An RRDBNet that starts as smooth enlargement: random weights would first learn colours."""
     net = ESRGAN(num_filters=WIDTH, num_blocks=BLOCKS, scale=FACTOR)
@@ -119,8 +114,7 @@ def lesson(checkpoints: Path, device: str) -> Lesson:
 
 def write(_: Path, net: Any, folder: Path) -> None:
     """Write the weights in half precision."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.half().contiguous() for name, weight in net.state_dict().items()}, folder / FILE)
+    save(net, folder / FILE)
 
 
 def enlarged(net: Any, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -43,7 +43,7 @@ class Copying:
         mean, spread = posterior.mean.float(), posterior.logvar.float()
         divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
         error = (y - x).square().mean()
-        away, edge = (y - x).abs().mean(), _slopes_apart(y, x)
+        away, edge = (y - x).abs().mean(), slopes_apart(y, x)
         figures = {
             "psnr": float(-10 * torch.log10(error.detach() / 4)),
             "edge": float(edge.detach()),
@@ -71,6 +71,12 @@ def tensor(shown: NDArray[np.uint8]) -> Tensor:
         .sub(1)
         .contiguous(memory_format=torch.channels_last)
     )
+
+
+def slopes_apart(a: Tensor, b: Tensor) -> Tensor:
+    """How far the differences between neighbouring pixels are apart."""
+    gap = a - b
+    return (gap[..., 1:] - gap[..., :-1]).abs().mean() + (gap[..., 1:, :] - gap[..., :-1, :]).abs().mean()
 
 
 def unseen(count: int) -> NDArray[np.uint8]:
@@ -150,12 +156,6 @@ def _show(vae: Any, folder: Path) -> None:
         for picture in some[start : start + 8]
     ]
     sheet(rows, folder / "sheet.png", most=1_000_000)
-
-
-def _slopes_apart(a: Tensor, b: Tensor) -> Tensor:
-    """How far the differences between neighbouring pixels are apart."""
-    gap = a - b
-    return (gap[..., 1:] - gap[..., :-1]).abs().mean() + (gap[..., 1:, :] - gap[..., :-1, :]).abs().mean()
 
 
 def reload(folder: Path) -> Any:

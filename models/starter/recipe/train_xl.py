@@ -15,8 +15,8 @@ from transformers import CLIPTokenizer
 from . import windows
 from .base import kept, scheduler
 from .base_xl import Twin
+from .captions import rows
 from .denoise import noised, some_steps
-from .draw import CAPTIONS
 from .hogwild import Plan
 from .latents import Shelf, shelf
 from .schooling import School, attend
@@ -46,12 +46,12 @@ class Sizing(msgspec.Struct):
         index, through = self._choose(rng)
         clean = torch.from_numpy(self._latents(index, through)).to(self.device)
         times = torch.from_numpy(self._times(rng, index, through)).to(self.device)
-        tokens = torch.from_numpy(self._tokens(rng, index, part)).to(self.device)
+        tokens = rows(self.shelf, rng, index, empty=EMPTY * 2 / 3, short=part <= 0.6)
         said = torch.from_numpy(rng.random(BATCH) > EMPTY / 3).to(self.device)
         step = some_steps(rng, BATCH).to(self.device)
         noisy, velocity = noised(clean, self.kept[step])
         with torch.autocast(self.device, torch.bfloat16):
-            guess = model(noisy, step, tokens, times, said)
+            guess = model(noisy, step, torch.from_numpy(tokens).to(self.device), times, said)
         error = (guess.float() - velocity).square().mean((1, 2, 3))
         seen, apart = error.detach(), torch.from_numpy(through).to(self.device)
         return error.mean(), {
@@ -86,14 +86,6 @@ class Sizing(msgspec.Struct):
         told[np.flatnonzero(through)[soft], :2] = rows[soft, :2]
         told[through, 2:4] = rows[:, 2:]
         return told
-
-    def _tokens(self, rng: np.random.Generator, index: NDArray[np.int64], part: float) -> NDArray[np.int64]:
-        """One caption of each picture, in short rows for most of the run."""
-        which = rng.integers(0, CAPTIONS, len(index))
-        rows = self.shelf.tokens[index, which].astype(np.int64)
-        rows[rng.random(len(index)) < EMPTY * 2 / 3] = self.shelf.empty
-        longest = int(self.shelf.lengths[index, which].max())
-        return rows if part > 0.6 else rows[:, : max(24, longest + int(rng.integers(0, 8)))]
 
 
 def sizing(checkpoints: Path, device: str) -> Sizing:
