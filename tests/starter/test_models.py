@@ -100,9 +100,9 @@ def test_figures_are_written_into_the_card_and_those_of_other_models_stay(tmp_pa
     assert "upscaler" in card.read_text()
     assert [line.model for line in known(tmp_path)] == ["base", "upscaler"]
     (tmp_path / SHEETS).mkdir()
-    (tmp_path / SHEETS / "base.png").touch()
+    (tmp_path / SHEETS / "base.jpg").touch()
     keep([Figure("base", "colour", 0.5, 0.98)], tmp_path)
-    assert "![base](sheets/base.png)" in card.read_text()
+    assert "![base](sheets/base.jpg)" in card.read_text()
     assert "![upscaler]" not in card.read_text()
 
 

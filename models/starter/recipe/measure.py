@@ -74,7 +74,7 @@ def contact(name: str, family: Path) -> None:
     """Write the contact sheet of a model, if there is something to look at."""
     if MEASURES[name].seen:
         with alone(name, family) as few:
-            _module(name).contact(few, family / SHEETS / f"{name}.png")
+            _module(name).contact(few, family / SHEETS / f"{name}.jpg")
 
 
 @contextmanager
@@ -120,9 +120,9 @@ def keep(lines: Iterable[Figure], family: Path) -> None:
 def sheets(family: Path) -> Iterator[str]:
     """For the card: every model's contact sheet under what it shows."""
     for name in MEASURES:
-        if (family / SHEETS / f"{name}.png").exists():
+        if (family / SHEETS / f"{name}.jpg").exists():
             about = (_module(name).contact.__doc__ or "").partition("\n")[0]
-            yield f"**{name}**: {about[0].lower()}{about[1:]}\n\n![{name}]({SHEETS}/{name}.png)"
+            yield f"**{name}**: {about[0].lower()}{about[1:]}\n\n![{name}]({SHEETS}/{name}.jpg)"
 
 
 def main() -> None:

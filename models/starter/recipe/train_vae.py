@@ -155,7 +155,7 @@ def _show(vae: Any, folder: Path) -> None:
         for some in (shown, copies)
         for picture in some[start : start + 8]
     ]
-    sheet(rows, folder / "sheet.png", most=1_000_000)
+    sheet(rows, folder / "sheet.jpg", most=1_000_000)
 
 
 def reload(folder: Path) -> Any:
