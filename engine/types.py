@@ -127,6 +127,8 @@ class Denoiser(Model, frozen=True, eq=False):
     size: int = 512
     """Native width and height in pixels."""
     prediction: str = "epsilon"
+    distilled: bool = False
+    """Has guidance in it: it is told how much, and takes no negative prompt."""
 
 
 class TextEncoder(Model, frozen=True, eq=False):

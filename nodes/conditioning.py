@@ -75,6 +75,7 @@ def scale_prompt(prompt: Conditioning, factor: Factor = 1.0) -> Conditioning:
     """
     from nodes._lib import following
 
+    check_words(prompt, "prompt")
     return following.each(lambda one: following.scaled(one, factor), prompt)
 
 
@@ -87,6 +88,7 @@ def zero_prompt(prompt: Conditioning) -> Conditioning:
     """
     from nodes._lib import following
 
+    check_words(prompt, "prompt")
     return following.each(lambda one: following.scaled(one, 0.0), prompt)
 
 
@@ -210,7 +212,21 @@ def check_alike(a: Conditioning, b: Conditioning, *names: str) -> None:
     check_kind(a, b, two)
 
 
+def check_words(prompt: Conditioning, name: str) -> None:
+    """Raise BadInput for a prompt that only its own pipeline understands."""
+    from nodes._lib.families import FAMILIES
+
+    if (row := FAMILIES.get(prompt.family)) is not None and not row.clips:
+        raise BadInput(
+            name,
+            got=f"a prompt for {row.title}",
+            want="one that was read word by word",
+            remedy="Say it in one text instead.",
+        )
+
+
 def check_whole(prompt: Conditioning, name: str, remedy: str) -> None:
+    check_words(prompt, name)
     if prompt.mask is not None or prompt.also:
         raise BadInput(
             name, got="a prompt for a part of the picture", want="one for all of it", remedy=remedy

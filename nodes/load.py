@@ -49,6 +49,7 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
         Denoiser(
             name, family, sha256, size, dtype,
             channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
+            distilled=facts.distilled,
         ),
         TextEncoder(name, family, sha256, size, dtype),
         Vae(name, facts.family.latents, sha256, size, dtype, factor=facts.factor),

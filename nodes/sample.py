@@ -65,6 +65,9 @@ def sample(
     `end_step` hands over early: the latent keeps its noise, and another sampler whose `start_step` is the
     same number goes on from there. `strength` and `start_step` both leave out steps; the larger one counts.
 
+    Models that were taught by flow matching, such as Flux, take only some of the methods; another is refused
+    with the names of those.
+
     A `start` with a mask is redrawn there only. `guides` are pictures to follow, through ControlNets.
     """
     kept = steps - int(steps * strength)
@@ -83,7 +86,7 @@ def sample(
     check_family(family, model, method, [positive, negative], guides or ())
     way = sampling.Way(method, spacing, steps, begin, end, guidance, seed)
     wanted, unwanted = positive, None
-    if guidance > 1:
+    if guidance > 1 and not model.distilled and not (family.unasked and negative is None):
         unwanted = negative or nothing(model, positive)
         if family.classic:
             wanted, unwanted = wording.alike(wanted, unwanted)
@@ -125,6 +128,13 @@ def check_family(
                 want=f"a plain one, since {family.title} reads the whole prompt once",
                 remedy="Use one prompt for the whole picture.",
             )
+    if model.distilled and prompts[1] is not None:
+        raise BadInput(
+            "negative",
+            got="a negative prompt",
+            want="none, since this model has its guidance built in",
+            remedy="Leave it out, and say what you want instead.",
+        )
     if guides:
         raise BadInput("guides", got=f"a guide for {family.title}", want="a model with a UNet")
 

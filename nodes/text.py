@@ -51,6 +51,9 @@ def encode_text(
     A prompt of up to 75 tokens (a token is a word or a part of one) is read at once, exactly as the model's
     own pipeline does it. A longer one is read in parts of 75 tokens that are put one after another, so
     nothing is cut off, but words in different parts do not see each other.
+
+    All this is for models that read with CLIP: Stable Diffusion 1.5, 2 and XL. Others are read by their own
+    pipelines, which take a text as it stands, brackets and all.
     """
     from nodes._lib import prompting
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nodes._lib.families import Clip, Family
+from nodes._lib.rows import Clip, Family
 from tests import tiny
 
 Tensors = dict[str, torch.Tensor]

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from tests import tiny
+from tests import speech, tiny
 
 TWINS: dict[str, Callable[[], Any]] = {}
 """What makes each, by family."""
@@ -29,6 +29,11 @@ def make(name: str, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     pipeline = TWINS[name]()
     pipeline.set_progress_bar_config(disable=True)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval()
+    decode = pipeline.vae.decode  # a latent with other strides comes out with other last bits
+    pipeline.vae.decode = lambda cells, **options: decode(cells.contiguous(), **options)
     return pipeline
 
 
@@ -50,11 +55,12 @@ def vae(channels: int = 4, scaling: float = 0.13025, **options: Any) -> Any:
     )
 
 
-def clip(pooled: bool = False, width: int = 32, act: str = "quick_gelu") -> Any:
+def clip(pooled: bool = False, width: int = 32, act: str = "quick_gelu", length: int = 77) -> Any:
     kind = CLIPTextModelWithProjection if pooled else CLIPTextModel
     return kind(
         CLIPTextConfig(
             vocab_size=tiny.WORDS,
+            max_position_embeddings=length,
             hidden_size=width,
             intermediate_size=37,
             num_hidden_layers=3,
@@ -144,3 +150,197 @@ def refiner() -> Any:
         vae(), None, clip(pooled=True, width=1280), None, clip_words(pad_token="!"), unet, euler(),
         requires_aesthetics_score=True, force_zeros_for_empty_prompt=False,
     )  # fmt: skip
+
+
+# -- families whose prompts their own pipelines read
+
+
+def flow(**options: Any) -> Any:
+    return diffusers.FlowMatchEulerDiscreteScheduler(**options)
+
+
+def wide_vae() -> Any:
+    """16 channels, with a shift, and nothing between it and the denoiser."""
+    return vae(16, 0.3611, shift_factor=0.1159, use_quant_conv=False, use_post_quant_conv=False)
+
+
+@twin("sd3")
+def sd3() -> Any:
+    net = diffusers.SD3Transformer2DModel(
+        sample_size=8, patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8,
+        num_attention_heads=4, joint_attention_dim=64, caption_projection_dim=32, pooled_projection_dim=64,
+        out_channels=16,
+        pos_embed_max_size=16,
+    )  # fmt: skip
+    return diffusers.StableDiffusion3Pipeline(
+        net, flow(shift=3.0), wide_vae(), clip(pooled=True), clip_words(), clip(pooled=True),
+        clip_words(pad_token="!"), speech.t5(64), speech.letters(),
+    )  # fmt: skip
+
+
+@twin("flux")
+def flux() -> Any:
+    net = diffusers.FluxTransformer2DModel(
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
+        guidance_embeds=True,
+    )  # fmt: skip
+    return diffusers.FluxPipeline(
+        flow(shift=3.0, use_dynamic_shifting=True), wide_vae(), clip(), clip_words(), speech.t5(),
+        speech.letters(), net,
+    )  # fmt: skip
+
+
+@twin("chroma")
+def chroma() -> Any:
+    net = diffusers.ChromaTransformer2DModel(
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=32, axes_dims_rope=(4, 4, 8), approximator_hidden_dim=32,
+        approximator_layers=1, approximator_num_channels=16,
+    )  # fmt: skip
+    return diffusers.ChromaPipeline(flow(), wide_vae(), speech.t5(), speech.letters(), net)
+
+
+def pixart(kind: Any) -> Any:
+    net = diffusers.PixArtTransformer2DModel(
+        sample_size=8, num_layers=1, patch_size=2, attention_head_dim=8, num_attention_heads=3,
+        caption_channels=32, in_channels=4, cross_attention_dim=24, out_channels=8, attention_bias=True,
+        activation_fn="gelu-approximate", num_embeds_ada_norm=1000, norm_type="ada_norm_single",
+        norm_elementwise_affine=False, norm_eps=1e-6, use_additional_conditions=False,
+    )  # fmt: skip
+    return kind(speech.letters(), speech.t5(), vae(), net, diffusers.DPMSolverMultistepScheduler())
+
+
+@twin("pixart-alpha")
+def pixart_alpha() -> Any:
+    return pixart(diffusers.PixArtAlphaPipeline)
+
+
+@twin("pixart-sigma")
+def pixart_sigma() -> Any:
+    return pixart(diffusers.PixArtSigmaPipeline)
+
+
+@twin("sana")
+def sana() -> Any:
+    net = diffusers.SanaTransformer2DModel(
+        patch_size=1, in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2,
+        attention_head_dim=4, num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8,
+        caption_channels=16,
+        sample_size=32,
+    )  # fmt: skip
+    blocks = ("ResBlock", "EfficientViTBlock")
+    coder = diffusers.AutoencoderDC(
+        in_channels=3, latent_channels=4, attention_head_dim=2, encoder_block_types=blocks,
+        decoder_block_types=blocks, encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
+        encoder_qkv_multiscales=((), (5,)), decoder_qkv_multiscales=((), (5,)),
+        encoder_layers_per_block=(1, 1), decoder_layers_per_block=(1, 1), downsample_block_type="conv",
+        upsample_block_type="interpolate",
+        decoder_norm_types="rms_norm", decoder_act_fns="silu", scaling_factor=0.41407,
+    )  # fmt: skip
+    steps = diffusers.DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    )
+    return diffusers.SanaPipeline(speech.letters(), speech.gemma(), coder, net, steps)
+
+
+@twin("qwen-image")
+def qwen_image() -> Any:
+    net = diffusers.QwenImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=4, num_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=16, guidance_embeds=False, axes_dims_rope=(8, 4, 4),
+    )  # fmt: skip
+    coder = diffusers.AutoencoderKLQwenImage(
+        base_dim=8, z_dim=4, dim_mult=[1, 1, 2, 2], num_res_blocks=1,
+        temperal_downsample=[False, True, True], latents_mean=[0.1, -0.2, 0.3, 0.0],
+        latents_std=[1.5, 2.0, 0.7, 1.0],
+    )  # fmt: skip
+    return diffusers.QwenImagePipeline(
+        flow(use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192,
+             shift_terminal=0.02),
+        coder, speech.qwen_vl(), speech.letters(1200, ends=False), net,
+    )  # fmt: skip
+
+
+@twin("z-image")
+def z_image() -> Any:
+    net = diffusers.ZImageTransformer2DModel(
+        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=16, dim=32, n_layers=1, n_refiner_layers=1,
+        n_heads=2, n_kv_heads=2, cap_feat_dim=16, axes_dims=[8, 4, 4], axes_lens=[1024, 32, 32],
+    )  # fmt: skip
+    return diffusers.ZImagePipeline(
+        flow(shift=3.0), wide_vae(), speech.qwen3(), speech.letters(ends=False), net
+    )
+
+
+@twin("lumina2")
+def lumina2() -> Any:
+    net = diffusers.Lumina2Transformer2DModel(
+        sample_size=8, patch_size=2, in_channels=16, hidden_size=24, num_layers=1, num_refiner_layers=1,
+        num_attention_heads=2, num_kv_heads=2, multiple_of=16, axes_dim_rope=(4, 4, 4),
+        axes_lens=(300, 64, 64), cap_feat_dim=16,
+    )  # fmt: skip
+    return diffusers.Lumina2Pipeline(net, flow(), wide_vae(), speech.gemma(), speech.letters())
+
+
+@twin("aura-flow")
+def aura_flow() -> Any:
+    net = diffusers.AuraFlowTransformer2DModel(
+        sample_size=8, patch_size=2, in_channels=4, num_mmdit_layers=1, num_single_dit_layers=1,
+        attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=32,
+        out_channels=4, pos_embed_max_size=256,
+    )  # fmt: skip
+    return diffusers.AuraFlowPipeline(speech.letters(), speech.t5(), vae(), net, flow(shift=1.73))
+
+
+@twin("cogview4")
+def cogview4() -> Any:
+    net = diffusers.CogView4Transformer2DModel(
+        patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=4,
+        out_channels=16, text_embed_dim=32, time_embed_dim=8, condition_dim=4,
+    )  # fmt: skip
+    steps = flow(use_dynamic_shifting=True, base_shift=0.25, max_shift=0.75, time_shift_type="linear")
+    return diffusers.CogView4Pipeline(speech.letters(), speech.glm(), vae(16, 1.0), net, steps)
+
+
+@twin("hunyuan-dit")
+def hunyuan_dit() -> Any:
+    net = diffusers.HunyuanDiT2DModel(
+        sample_size=8, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=3, in_channels=4,
+        cross_attention_dim=32, cross_attention_dim_t5=32, pooled_projection_dim=16, hidden_size=24,
+        activation_fn="gelu-approximate", text_len=77, text_len_t5=256,
+    )  # fmt: skip
+    steps = diffusers.DDPMScheduler(prediction_type="v_prediction", beta_schedule="scaled_linear")
+    return diffusers.HunyuanDiTPipeline(
+        vae(), speech.bert(), speech.letters(77), net, steps, None, None, requires_safety_checker=False,
+        text_encoder_2=speech.t5(), tokenizer_2=speech.letters(256),
+    )  # fmt: skip
+
+
+@twin("ovis-image")
+def ovis() -> Any:
+    net = diffusers.OvisImageTransformer2DModel(
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=16, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip
+    return diffusers.OvisImagePipeline(
+        flow(shift=3.0, use_dynamic_shifting=True),
+        wide_vae(),
+        speech.qwen3(),
+        speech.letters(ends=False),
+        net,
+    )
+
+
+@twin("fibo")
+def fibo() -> Any:
+    net = diffusers.BriaFiboTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8,
+        num_attention_heads=2, joint_attention_dim=32, text_encoder_dim=16, axes_dims_rope=(0, 4, 4),
+    )  # fmt: skip
+    coder = diffusers.AutoencoderKLWan(
+        base_dim=8, z_dim=16, dim_mult=[1, 1, 2, 2], num_res_blocks=1, patch_size=2, in_channels=12,
+        out_channels=12, temperal_downsample=[False, True, True], scale_factor_spatial=16,
+    )  # fmt: skip
+    steps = flow(use_dynamic_shifting=True)
+    return diffusers.BriaFiboPipeline(net, steps, coder, speech.smol(), speech.letters(ends=False))

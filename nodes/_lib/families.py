@@ -1,138 +1,11 @@
-"""Model families: the facts that nodes need of each, in one table. A family is one row."""
+"""Model families: all of them, in one table. A family is one row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal
-
-from msgspec import Struct
-
 from engine.errors import BadInput
-from nodes._lib.previews import Factors
+from nodes._lib.rows import CONFIGS, Clip, Family, Latents, Single, Spoken
 
-CONFIGS = Path(__file__).parent / "configs"
-TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4")
-"""The folders in which diffusers keeps text encoders; a model has the first of them at least."""
-
-
-class Latents(Struct, frozen=True):
-    """A kind of latents: what one VAE makes of pictures. Families that share it can share latents."""
-
-    preview: Factors = ()
-    """The colour of each channel; none where nobody has published any."""
-    config: Path = CONFIGS
-    """The folder whose `vae` describes it for single files."""
-
-
-class Clip(Struct, frozen=True):
-    """A CLIP text encoder that our own reader uses, word by word."""
-
-    folder: str = "text_encoder"
-    tokenizer: str = "tokenizer"
-    prefix: str = ""
-    """What the names of its tensors start with in a single file."""
-    pad: str = ""
-    """What fills up a short prompt in a single file; the end token if empty."""
-    pooled: bool = False
-    """Also sums up the whole prompt in one vector."""
-    early: bool = False
-    """Read before its last layer, and not normed."""
-
-
-class Spoken(Struct, frozen=True):
-    """One call of a pipeline's own reading of prompts."""
-
-    returns: tuple[str, ...]
-    """What it gives, by the keyword arguments of the pipeline that take it; empty names are dropped."""
-    options: Mapping[str, object] = {}
-    method: str = "encode_prompt"
-
-
-class Single(Struct, frozen=True):
-    """How a single file of a family is known."""
-
-    signature: Mapping[str, tuple[int, ...]]
-    """Tensors that it has, with their shapes."""
-    config: Path
-    """The folder of configurations, which such a file has none of."""
-    denoiser: str = "model.diffusion_model."
-    """What the names of the denoiser's tensors start with."""
-    vae: str = "first_stage_model."
-
-
-class Family(Struct, frozen=True, kw_only=True):
-    """What makes a family: its names in files, its pipeline in diffusers, and how that is driven."""
-
-    name: str
-    title: str
-    pipelines: tuple[str, ...]
-    """Classes that a diffusers folder may name; the first one turns noise into latents."""
-    latents: str
-    """Which kind of latents it draws."""
-    denoiser: str = "transformer"
-    """What the pipeline calls the part that draws."""
-    where: Mapping[str, object] = {}
-    """What the denoiser's configuration must say, among families that share a pipeline."""
-    lacks: tuple[str, ...] = ()
-    """Parts that a folder of it must not have, among families that share a pipeline."""
-    clips: tuple[Clip, ...] = ()
-    """Encoders that our own reader uses; without any, prompts are read by the pipeline itself."""
-    spoken: tuple[Spoken, ...] = ()
-    """How the pipeline reads prompts."""
-    apart: bool = False
-    """Reads what is not to be drawn in another way than what is."""
-    told: Literal["", "sizes", "score"] = ""
-    """What else it is told of a picture: sizes, or sizes and how beautiful it is."""
-    cells: int = 1
-    """Cells of a latent along each side that go together; sizes must be multiples of them."""
-    size: int = 1024
-    """Native width and height, where the denoiser's configuration does not say."""
-    guidance: str = "guidance_scale"
-    """The pipeline's argument for guidance."""
-    packs: tuple[str, str] | None = None
-    """Its pipeline's methods that lay a latent out as a row of patches, and put it together again."""
-    exact: bool = False
-    """Its latents are float32 in every precision."""
-    listed: bool = False
-    """Its pipeline wants prompts as a list."""
-    options: Mapping[str, object] = {}
-    """What its pipeline is always told."""
-    single: Single | None = None
-
-    @property
-    def pipeline(self) -> str:
-        """The class that turns noise into latents."""
-        return self.pipelines[0]
-
-    @property
-    def encoders(self) -> tuple[str, ...]:
-        """The folders of its text encoders."""
-        if self.clips:
-            return tuple(clip.folder for clip in self.clips)
-        return TEXT_ENCODERS
-
-    @property
-    def embeds(self) -> str:
-        """The pipeline's argument for the words of a prompt."""
-        return self._returned[0] if self.spoken else "prompt_embeds"
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Its arguments for what else a prompt is made of."""
-        known = (self.embeds, "pooled_prompt_embeds")
-        return tuple(name for name in self._returned if name not in known)
-
-    @property
-    def _returned(self) -> list[str]:
-        names = [name for call in self.spoken for name in call.returns]
-        return [name for name in names if name and not name.startswith("negative_")]
-
-    @property
-    def classic(self) -> bool:
-        """Whether its denoiser is a UNet, for which regions, guides and holes are made."""
-        return self.denoiser == "unet"
-
+__all__ = ["CONFIGS", "FAMILIES", "LATENTS", "Family", "Latents", "family", "titles"]
 
 LATENTS: dict[str, Latents] = {
     "sd15": Latents(
@@ -157,7 +30,15 @@ LATENTS: dict[str, Latents] = {
         ),
         config=CONFIGS / "sdxl",
     ),
+    "sd3": Latents(),
+    "flux": Latents(),
+    "sana": Latents(),
+    "qwen": Latents(),
+    "cogview4": Latents(),
+    "ovis": Latents(),
+    "wan22": Latents(),
 }
+"""By the family that had them first."""
 
 SD15 = Family(
     name="sd15",
@@ -239,7 +120,192 @@ REFINER = Family(
     ),
 )
 
-FAMILIES: dict[str, Family] = {row.name: row for row in (SD15, SD2, SDXL, REFINER)}
+BOTH = ("prompt_embeds", "negative_prompt_embeds")
+MASKED = (
+    "prompt_embeds",
+    "prompt_attention_mask",
+    "negative_prompt_embeds",
+    "negative_prompt_attention_mask",
+)
+PATCHES = ("_pack_latents", "_unpack_latents")
+
+SD3 = Family(
+    name="sd3",
+    title="Stable Diffusion 3 and 3.5",
+    pipelines=(
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+    ),
+    latents="sd3",
+    spoken=(Spoken((*BOTH, "pooled_prompt_embeds", "negative_pooled_prompt_embeds")),),
+    cells=2,
+)
+
+FLUX = Family(
+    name="flux",
+    title="Flux",
+    pipelines=("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
+    latents="flux",
+    spoken=(Spoken(("prompt_embeds", "pooled_prompt_embeds", "")),),
+    cells=2,
+    guidance="true_cfg_scale",
+    embedded="guidance_scale",
+    unasked=True,
+    packs=PATCHES,
+)
+
+CHROMA = Family(
+    name="chroma",
+    title="Chroma",
+    pipelines=("ChromaPipeline", "ChromaImg2ImgPipeline"),
+    latents="flux",
+    spoken=(
+        Spoken(
+            (
+                "prompt_embeds",
+                "",
+                "prompt_attention_mask",
+                "negative_prompt_embeds",
+                "",
+                "negative_prompt_attention_mask",
+            )
+        ),
+    ),
+    cells=2,
+    packs=PATCHES,
+)
+
+PIXART_ALPHA = Family(
+    name="pixart-alpha",
+    title="PixArt-α",
+    pipelines=("PixArtAlphaPipeline",),
+    latents="sd15",
+    spoken=(Spoken(MASKED),),
+    cells=2,
+    options={"use_resolution_binning": False},
+)
+
+PIXART_SIGMA = Family(
+    name="pixart-sigma",
+    title="PixArt-Σ",
+    pipelines=("PixArtSigmaPipeline",),
+    latents="sdxl",
+    spoken=(Spoken(MASKED),),
+    cells=2,
+    options={"use_resolution_binning": False},
+)
+
+SANA = Family(
+    name="sana",
+    title="Sana",
+    pipelines=("SanaPipeline",),
+    latents="sana",
+    spoken=(Spoken(MASKED),),
+    apart=True,
+    exact=True,
+    options={"use_resolution_binning": False},
+)
+
+QWEN = Family(
+    name="qwen-image",
+    title="Qwen-Image",
+    pipelines=("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
+    latents="qwen",
+    spoken=(Spoken(("prompt_embeds", "prompt_embeds_mask")),),
+    cells=2,
+    guidance="true_cfg_scale",
+    embedded="guidance_scale",
+    packs=PATCHES,
+)
+
+Z_IMAGE = Family(
+    name="z-image",
+    title="Z-Image",
+    pipelines=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+    latents="flux",
+    spoken=(Spoken(BOTH),),
+    cells=2,
+    exact=True,
+    listed=True,
+)
+
+LUMINA2 = Family(
+    name="lumina2",
+    title="Lumina-Image 2",
+    pipelines=("Lumina2Pipeline",),
+    latents="flux",
+    spoken=(Spoken(MASKED),),
+    apart=True,
+    cells=2,
+)
+
+AURA_FLOW = Family(
+    name="aura-flow",
+    title="AuraFlow",
+    pipelines=("AuraFlowPipeline",),
+    latents="sdxl",
+    spoken=(Spoken(MASKED),),
+    cells=2,
+)
+
+COGVIEW4 = Family(
+    name="cogview4",
+    title="CogView4",
+    pipelines=("CogView4Pipeline",),
+    latents="cogview4",
+    spoken=(Spoken(BOTH),),
+    cells=2,
+)
+
+HUNYUAN_DIT = Family(
+    name="hunyuan-dit",
+    title="Hunyuan-DiT",
+    pipelines=("HunyuanDiTPipeline",),
+    latents="sdxl",
+    spoken=tuple(
+        Spoken(
+            (
+                f"prompt_embeds{end}",
+                f"negative_prompt_embeds{end}",
+                f"prompt_attention_mask{end}",
+                f"negative_prompt_attention_mask{end}",
+            ),
+            {"text_encoder_index": number},
+        )
+        for number, end in enumerate(("", "_2"))
+    ),
+    cells=2,
+    options={"use_resolution_binning": False},
+)
+
+OVIS = Family(
+    name="ovis-image",
+    title="Ovis-Image",
+    pipelines=("OvisImagePipeline",),
+    latents="ovis",
+    spoken=(Spoken((*BOTH, "", "")),),
+    cells=2,
+    packs=PATCHES,
+)
+
+FIBO = Family(
+    name="fibo",
+    title="FIBO",
+    pipelines=("BriaFiboPipeline",),
+    latents="wan22",
+    spoken=(Spoken(("prompt_embeds", "prompt_layers", "prompt_attention_mask"), method="get_prompt_embeds"),),
+    handed=True,
+    structured=True,
+    packs=("_pack_latents_no_patch", "_unpack_latents_no_patch"),
+)
+
+ROWS = (
+    SD15, SD2, SDXL, REFINER, SD3, FLUX, CHROMA, PIXART_ALPHA, PIXART_SIGMA, SANA, QWEN, Z_IMAGE, LUMINA2,
+    AURA_FLOW, COGVIEW4, HUNYUAN_DIT, OVIS, FIBO,
+)  # fmt: skip
+
+FAMILIES: dict[str, Family] = {row.name: row for row in ROWS}
 """All there are. Among rows that share a pipeline a folder belongs to the one that says most about it."""
 
 

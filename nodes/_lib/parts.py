@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +15,16 @@ import transformers
 from diffusers import ControlNetModel
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from engine.errors import Unsupported
 from engine.models import ModelFile, header, variant, weights_of
 from nodes._lib import recognising
-from nodes._lib.families import CONFIGS, LATENTS, Clip, Family
+from nodes._lib.families import CONFIGS, LATENTS
 from nodes._lib.previews import Factors
 from nodes._lib.reading import Encoder, Reader
+from nodes._lib.rows import Clip, Family
+from nodes._lib.speaking import Speaker
 
 diffusers.logging.set_verbosity_error()
 diffusers.logging.disable_progress_bar()
@@ -37,6 +40,8 @@ class Denoising:
     family: Family
     schedule: Mapping[str, Any]
     preview: Factors
+    settings: Mapping[str, Any]
+    """What the model says of its pipeline."""
 
 
 def denoiser(file: ModelFile, family: Family, device: str, dtype: str) -> Denoising:
@@ -45,7 +50,9 @@ def denoiser(file: ModelFile, family: Family, device: str, dtype: str) -> Denois
     folder = recognising.folder_of(file, family)
     module = part(file, folder, family.denoiser, prefix, device, dtype)
     taught = recognising.schedule_of(file, family)
-    return Denoising(module, family, taught, preview(folder, LATENTS[family.latents].preview))
+    index = recognising.read(folder / "model_index.json") if family.spoken else {}
+    said = settings(getattr(diffusers, family.pipeline), index)
+    return Denoising(module, family, taught, preview(folder, LATENTS[family.latents].preview), said)
 
 
 def vae(file: ModelFile, latents: str, device: str, dtype: str) -> Any:
@@ -88,8 +95,69 @@ def controlnet(file: ModelFile, family: str, device: str, dtype: str) -> Any:
     return ready(module, device, dtype)
 
 
-def reader(file: ModelFile, family: Family, device: str, dtype: str) -> Reader:
-    """Text encoders that are read word by word."""
+def reader(file: ModelFile, family: Family, device: str, dtype: str) -> Reader | Speaker:
+    """What reads prompts: text encoders word by word, or a pipeline as a whole."""
+    return word_by_word(file, family, device, dtype) if family.clips else speaker(file, family, device, dtype)
+
+
+def speaker(file: ModelFile, family: Family, device: str, dtype: str) -> Speaker:
+    """A pipeline of which only the parts that read are there."""
+    kind = getattr(diffusers, family.pipeline)
+    index = recognising.read(file.path / "model_index.json")
+    elsewhere = (family.denoiser, "vae", "scheduler")
+    found: dict[str, Any] = {}
+    for name in inspect.signature(kind.__init__).parameters:
+        if name not in elsewhere and recognising.has(index, name) and index[name][0] == "transformers":
+            found[name] = text_part(file.path / name, str(index[name][1]), device, dtype)
+    pipeline = bare(kind, {**settings(kind, index), **found})
+    modules = tuple(part for part in found.values() if isinstance(part, torch.nn.Module))
+    return Speaker(modules, pipeline, family)
+
+
+def text_part(folder: Path, name: str, device: str, dtype: str) -> Any:
+    """A model or a tokenizer of transformers by its name; no other name in a file is ever called."""
+    kind: Any = getattr(transformers, name, None) if name.isidentifier() else None
+    bases = inspect.getmro(kind) if isinstance(kind, type) else ()
+    if transformers.PreTrainedModel in bases:
+        module = kind.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            **named_variant(folder),
+        )
+        return ready(module, device, dtype)
+    if {PreTrainedTokenizerBase, transformers.ProcessorMixin} & set(bases):
+        return kind.from_pretrained(folder, local_files_only=True)
+    raise Unsupported(
+        f"The model's {folder.name} is a {name}, which transformers {transformers.__version__} lacks.",
+        remedy="Use a model whose parts are those of transformers.",
+    )
+
+
+def bare(kind: Any, parts: Mapping[str, Any]) -> Any:
+    """A pipeline around parts that are in memory; nothing is loaded, and what is not given is not there."""
+    wanted = inspect.signature(kind.__init__).parameters
+    needed = [name for name, about in wanted.items() if about.default is inspect.Parameter.empty]
+    switches = {"requires_safety_checker": False, "add_watermarker": False}
+    off = {name: value for name, value in switches.items() if name in wanted}
+    pipeline = kind(**{**dict.fromkeys(needed[1:]), **off, **parts})  # the first one is `self`
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def settings(kind: Any, index: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's index says of its pipeline besides naming parts."""
+    wanted = inspect.signature(kind.__init__).parameters
+    return {
+        name: index[name]
+        for name in wanted
+        if name in index and not (isinstance(index[name], list) and len(index[name]) == 2)
+    }
+
+
+def word_by_word(file: ModelFile, family: Family, device: str, dtype: str) -> Reader:
+    """CLIP text encoders, side by side."""
     folder = recognising.folder_of(file, family)
     encoders = tuple(
         Encoder(clip_encoder(file, folder, clip, device, dtype), clip_tokenizer(file, clip), clip)

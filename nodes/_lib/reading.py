@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from nodes._lib.families import Clip, Family
 from nodes._lib.prompting import Part, literal
+from nodes._lib.rows import Clip, Family
 from nodes._lib.weighing import Marks, weighed
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ class Facts(Struct, frozen=True):
     factor: int
     size: int
     prediction: str
+    distilled: bool
 
 
 def facts(file: ModelFile) -> Facts:
@@ -46,6 +47,7 @@ def facts(file: ModelFile) -> Facts:
         factor=factor,
         size=int(denoiser["sample_size"]) * factor if size_known(denoiser) else found.size,
         prediction=prediction(schedule_of(file, found)),
+        distilled=bool(denoiser.get("guidance_embeds")),
     )
 
 

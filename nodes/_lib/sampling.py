@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,11 +17,11 @@ from nodes._lib import geometry, pictures, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.layers import Layers
-from nodes._lib.parts import Denoising
+from nodes._lib.parts import Denoising, bare
 from nodes._lib.previews import rough
 from nodes._lib.regions import plain
 from nodes._lib.schedules import Asked, Listener, Stretch, Told, scheduler
-from nodes._lib.wraps import Guiding
+from nodes._lib.wraps import Guiding, Mute
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -57,16 +56,18 @@ def walk(
     family = held.family
     device, dtype = held.module.device, torch.float32 if family.exact else held.module.dtype
     given = tensor(start.samples)[None].to(device, dtype)
+    like = torch.empty(0, device=device, dtype=held.module.dtype)
+    said = wording.words(family, positive, negative, like)
     told = {
-        **wording.words(family, positive, negative, torch.empty(0, device=device, dtype=held.module.dtype)),
+        **(wording.SIDES if family.handed else said),
         **wording.sizes(family, positive, negative, *(side * start.factor for side in given.shape[2:])),
-        family.guidance: way.guidance,
+        **wording.guidance(family, way.guidance, bool(held.module.config.get("guidance_embeds"))),
         **family.options,
         "num_inference_steps": way.steps,
         "output_type": "latent",
         "return_dict": False,
     }
-    asked = listened(held, given, told)
+    asked = listened(held, given, told, said)
     inner = scheduler(held.schedule, way.method, way.spacing, asked.get("mu"))
     stretch = Stretch(inner, way.steps, way.begin, way.end, device, asked)
     generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
@@ -83,7 +84,7 @@ def walk(
         lambda time: way.begin + stretch.walked(time), stretch.place, len(stretch.timesteps),
         stretch.level, ctx.check, hole, guides, () if all(map(plain, sides)) else sides, bool(ctx.thrift),
     )  # fmt: skip
-    pipeline = assemble(family, layers.around(held.module, tweaks), stretch)
+    pipeline = assemble(held, layers.around(held.module, tweaks), stretch, said)
     shape = Shape(pipeline, family, given)
     stretch.after = watcher(ctx, stretch, shape, keep, held)
     ctx.check()
@@ -93,10 +94,10 @@ def walk(
     return Latent(array(samples), start.family, start.factor, noisy)
 
 
-def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any]) -> Asked:
+def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any], said: dict[str, Any]) -> Asked:
     """How the family's pipeline lays out its steps for this picture; it is called, and stopped there."""
     listener = Listener(held.schedule)
-    pipeline = assemble(held.family, held.module, listener)
+    pipeline = assemble(held, held.module, listener, said)
     shape = Shape(pipeline, held.family, given)
     with suppress(Told):
         pipeline(**told, **shape.sides, latents=shape.laid(given))
@@ -155,7 +156,7 @@ def around(
     unet: Any, start: Latent, given: torch.Tensor, noise: torch.Tensor | None, stretch: Stretch
 ) -> tuple[Hole | None, Keep]:
     """What a denoiser must see of a masked start, and what restores the kept part after a step."""
-    if unet.config.in_channels == 2 * given.shape[1] + 1:
+    if unet.config.get("in_channels") == 2 * given.shape[1] + 1:
         mask, hole = (tensor(part)[None].to(given) for part in seen_hole(start))
         return (mask[None], hole), lambda latents, step: latents
     if start.mask is None:
@@ -205,24 +206,22 @@ def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
     return Guiding(net, pixels, guide.strength, guide.start, guide.end)
 
 
-def assemble(family: Family, denoiser: Any, stretch: Any) -> Any:
-    """The family's pipeline around parts that are in memory; nothing is loaded."""
-    kind = getattr(diffusers, family.pipeline)
-    wanted = inspect.signature(kind.__init__).parameters
-    given = {family.denoiser: denoiser, "scheduler": stretch}
-    empty = {
-        name: None for name, about in wanted.items() if name != "self" and about.default is inspect._empty
-    }
-    switches = {"requires_safety_checker": False, "add_watermarker": False}
-    pipeline = kind(**{**empty, **given, **{name: off for name, off in switches.items() if name in wanted}})
-    pipeline.set_progress_bar_config(disable=True)
+def assemble(held: Denoising, denoiser: Any, stretch: Any, said: dict[str, Any]) -> Any:
+    """The family's pipeline around parts that are in memory."""
+    parts = {**held.settings, held.family.denoiser: denoiser, "scheduler": stretch}
+    if not held.family.handed:
+        return bare(getattr(diffusers, held.family.pipeline), parts)
+    parts["text_encoder"] = Mute(held.module.device, held.module.dtype)
+    pipeline = bare(getattr(diffusers, held.family.pipeline), parts)
+    call = held.family.spoken[0]
+    setattr(pipeline, call.method, wording.reader(call, said))
     return pipeline
 
 
 def check_width(prompt: Conditioning, held: Denoising, name: str) -> None:
     """Raise BadInput for a prompt that some other text encoder has read."""
     wanted, given = held.module.config.get("cross_attention_dim"), prompt.embeds.shape[-1]
-    if isinstance(wanted, int) and given != wanted:
+    if held.family.classic and given != wanted:
         raise BadInput(
             name,
             got=f"a prompt {given} wide",

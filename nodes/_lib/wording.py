@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from engine.types import Conditioning
 from nodes._lib.arrays import tensor
-from nodes._lib.families import Family
+from nodes._lib.rows import Family, Spoken
 
 SCORES = (6.0, 2.5)
 """How beautiful the picture shall be, and the one it shall not be, as the refiner's makers chose it."""
@@ -19,14 +20,37 @@ def words(
 ) -> dict[str, Any]:
     """The prompts; numbers in the precision of `like`."""
     found = {name: laid(value, like, family) for name, value in arrays(family, positive).items()}
+    if family.spoken:
+        found["negative_prompt"] = (
+            None  # some pipelines have a text as default, beside which they take no other
+        )
     if negative is None:
         return found
     for name, value in arrays(family, negative).items():
         found["negative_" + name] = laid(value, like, family)
-    for name in list(found):
+    for name in arrays(family, positive):
         if (own := negative.more.get("negative_" + name)) is not None:
             found["negative_" + name] = laid(own, like, family)
     return found
+
+
+SIDES = {"prompt": "wanted", "negative_prompt": "unwanted"}
+"""What stands for the texts where a pipeline is handed what was read of them."""
+
+
+def reader(call: Spoken, said: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """In place of a pipeline's own reading: what has been read already."""
+
+    def read(prompt: Sequence[str], **_: object) -> tuple[Any, ...]:
+        side = "" if prompt[0] == SIDES["prompt"] else "negative_"
+        return tuple(said[side + name] for name in call.returns)
+
+    return read
+
+
+def guidance(family: Family, guidance: float, distilled: bool) -> dict[str, Any]:
+    """How strictly to follow the prompt; a distilled model has learned that, and is told it as a number."""
+    return {(family.embedded if distilled else "") or family.guidance: guidance}
 
 
 def arrays(family: Family, prompt: Conditioning) -> dict[str, Any]:

@@ -57,6 +57,14 @@ class Filling(Around):
         return self.inner(shown, time, encoder_hidden_states=encoder_hidden_states, **rest)
 
 
+class Mute(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+    """Stands where a text encoder would, whose device and precision a pipeline asks for."""
+
+    def __init__(self, device: Any, dtype: Any) -> None:
+        super().__init__()
+        self.device, self.dtype = device, dtype
+
+
 class Guiding(NamedTuple):
     """A guide whose weights are in memory."""
 

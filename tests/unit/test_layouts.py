@@ -121,12 +121,12 @@ def test_a_file_of_an_unknown_layout_is_refused_by_what_is_in_it(folder: Path) -
 
 
 def test_a_folder_of_an_unknown_pipeline_is_refused_by_its_name(folder: Path) -> None:
-    other = folder / "diffusers" / "flux"
+    other = folder / "diffusers" / "amused"
     (other / "transformer").mkdir(parents=True)
-    (other / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    (other / "model_index.json").write_text('{"_class_name": "AmusedPipeline"}')
     save_file({"x": torch.zeros(1)}, other / "transformer" / "model.safetensors")
-    with pytest.raises(Unsupported, match="FluxPipeline"):
-        load_model("flux")
+    with pytest.raises(Unsupported, match="AmusedPipeline"):
+        load_model("amused")
 
 
 def test_only_a_second_precision_is_loaded_when_there_is_no_first(folder: Path, tmp_path: Path) -> None:
