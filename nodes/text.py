@@ -10,11 +10,12 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
+from engine.models import models
 from engine.node import node
 from engine.types import Conditioning, Prompt, Stage, TextEncoder
 
 if TYPE_CHECKING:
-    from nodes._lib.reading import Reading
+    from nodes._lib.reading import Reader, Reading
 
 Skip = Annotated[
     int,
@@ -38,7 +39,16 @@ class Counted(NamedTuple):
     pieces: list[str]
 
 
-@node(category="prompts", lane="gpu")
+def learned_words(text: Prompt, marks: Marks = "a1111", **inputs: object) -> str:
+    """What the embeddings hold that the text names."""
+    from nodes._lib import prompting
+
+    here = models()
+    names = prompting.mentioned(text) if marks != "off" else []
+    return " ".join(here.sha256(here.find(name, "embedding")) for name in names)
+
+
+@node(category="prompts", kind="source", lane="gpu", fingerprint=learned_words)
 def encode_text(
     encoder: TextEncoder, text: Prompt, skip: Skip = 0, marks: Marks = "a1111", ctx: Context = SILENT
 ) -> Conditioning:
@@ -46,7 +56,8 @@ def encode_text(
 
     Marks say more than words: `(word:1.2)` counts more, `(word)` is 1.1, `[word]` a little less;
     `[cat:dog:0.5]` is a cat for half of the steps and then a dog, `[cat|dog]` each at every other step;
-    `BREAK` begins a new part; `\\(` is a bracket that is none of these.
+    `BREAK` begins a new part; `\\(` is a bracket that is none of these. `embedding:NAME` is a textual
+    inversion from the folder `embeddings` of the models folder.
 
     A prompt of up to 75 tokens (a token is a word or a part of one) is read at once, exactly as the model's
     own pipeline does it. A longer one is read in parts of 75 tokens that are put one after another, so
@@ -57,7 +68,8 @@ def encode_text(
     """
     from nodes._lib import prompting
 
-    with weights(encoder) as reader:
+    with weights(encoder) as held:
+        reader = taught(held, text, marks)
         said = prompting.stages(text, marks != "off" and reader.marks)
         if skip >= reader.layers:
             raise BadInput(
@@ -74,6 +86,23 @@ def encode_text(
     return msgspec.structs.replace(first, stages=tuple(stages)) if changes else first
 
 
+def taught(reader: Reader, text: str, marks: Marks) -> Reader:
+    """The reader, with the embeddings that a text names."""
+    from nodes._lib import inversions, prompting
+
+    names = prompting.mentioned(text) if marks != "off" else []
+    if not names:
+        return reader
+    if not reader.marks:
+        raise BadInput(
+            "text",
+            got=f"embedding:{names[0]}",
+            want="words alone: this model reads prompts in its own way",
+            remedy="Leave it out.",
+        )
+    return reader.knowing(inversions.found_for(names))
+
+
 def conditioning(reading: Reading, encoder: TextEncoder) -> Conditioning:
     """What was read, as it travels on wires."""
     from nodes._lib.arrays import array
@@ -87,7 +116,7 @@ def conditioning(reading: Reading, encoder: TextEncoder) -> Conditioning:
     )
 
 
-@node(category="prompts", lane="gpu")
+@node(category="prompts", kind="source", lane="gpu", fingerprint=learned_words)
 def count_tokens(encoder: TextEncoder, text: Prompt, marks: Marks = "a1111") -> Counted:
     """How many tokens a prompt has for a text encoder, and where it is cut.
 
@@ -97,9 +126,10 @@ def count_tokens(encoder: TextEncoder, text: Prompt, marks: Marks = "a1111") -> 
     """
     from nodes._lib import prompting
 
-    with weights(encoder) as reader:
+    with weights(encoder) as held:
+        reader = taught(held, text, marks)
         said = prompting.stages(text, marks != "off" and reader.marks)
         readings = [turn for stage in said for turn in stage.turns]
         rows = max(map(reader.tokens, readings), key=lambda rows: sum(map(len, rows)))
-        pieces = [reader.word(token.id) for row in rows for token in row]
+        pieces = [reader.word(token) for row in rows for token in row]
     return Counted(len(pieces), len(rows), pieces)

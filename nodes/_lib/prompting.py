@@ -37,6 +37,18 @@ class Stage(NamedTuple):
     turns: list[list[Part]]
 
 
+NAME = r"((?:[\w+-]|[./](?=[\w+-]))+)"
+NAMED = re.compile(r"\bembedding:" + NAME)
+"""An embedding, where the marks have been read."""
+WRITTEN = re.compile(r"\bembedding\\?:" + NAME)
+"""An embedding as it is written in a prompt: within square brackets its colon is escaped."""
+
+
+def mentioned(text: str) -> list[str]:
+    """The embeddings that a prompt names, each once."""
+    return list(dict.fromkeys(found[1] for found in WRITTEN.finditer(text)))
+
+
 def literal(text: str) -> list[Part]:
     """A text without marks, or one whose marks do not count."""
     return [[Piece(text)]]

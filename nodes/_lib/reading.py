@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from nodes._lib.prompting import Part, literal
+from nodes._lib.inversions import Vectors, fitting, in_place
+from nodes._lib.prompting import NAMED, Part, Piece, literal
 from nodes._lib.rows import Clip, Family
 from nodes._lib.weighing import Marks, weighed
 
@@ -25,6 +26,9 @@ class Token(NamedTuple):
 
     id: int
     weight: float
+    learned: str = ""
+    """The embedding whose vector stands here."""
+    vector: torch.Tensor | None = None
 
 
 class Reading(NamedTuple):
@@ -42,22 +46,41 @@ class Encoder:
     module: Any
     tokenizer: Any
     about: Clip = field(default_factory=Clip)
+    learned: Mapping[str, Vectors] = field(default_factory=dict)
+    """Embeddings that prompts may name."""
 
     def tokens(self, parts: Sequence[Part]) -> list[list[Token]]:
-        """What is read at once: the tokens of each part, 75 at most."""
+        """What is read at once: the tokens of each part, 75 at most; an embedding is not cut."""
         found: list[list[Token]] = []
         for part in parts:
-            row = [
-                Token(id, piece.weight)
-                for piece in part
-                for id in self.tokenizer(piece.text, add_special_tokens=False, truncation=False).input_ids
-            ]
-            found += [row[i : i + CHUNK] for i in range(0, len(row), CHUNK)]
+            row: list[Token] = []
+            for group in (group for piece in part for group in self._groups(piece)):
+                if len(row) + len(group) > CHUNK:
+                    found.append(row)
+                    row = []
+                row += group
+            found += [row] if row else []
         return found or [[]]
+
+    def _groups(self, piece: Piece) -> Iterator[list[Token]]:
+        """The tokens of a piece one by one, and those of an embedding together."""
+        end = 0
+        for name in NAMED.finditer(piece.text) if self.learned else ():
+            yield from self._plain(piece.text[end : name.start()], piece.weight)
+            end = name.end()
+            fit = fitting(name[1], self.learned[name[1]], self.width, CHUNK)
+            yield [Token(0, piece.weight, name[1], vector) for vector in fit]
+        yield from self._plain(piece.text[end:], piece.weight)
+
+    def _plain(self, text: str, weight: float) -> Iterator[list[Token]]:
+        for id in self.tokenizer(text, add_special_tokens=False, truncation=False).input_ids:
+            yield [Token(id, weight)]
 
     def read(self, tokens: list[Token], skip: int, marks: Marks) -> Reading:
         """(77, width), and the sum of it all."""
-        embeds, pooled = self._read([token.id for token in tokens], skip)
+        learned = {n: token.vector for n, token in enumerate(tokens, 1) if token.vector is not None}
+        with in_place(self.module, learned):
+            embeds, pooled = self._read([token.id for token in tokens], skip)
         weights = [token.weight for token in tokens]
         return Reading(weighed(embeds, weights, marks, lambda: self._read([], skip)[0]), pooled)
 
@@ -80,6 +103,11 @@ class Encoder:
     @property
     def layers(self) -> int:
         return int(self.module.config.num_hidden_layers) - self.about.early
+
+    @property
+    def width(self) -> int:
+        """Numbers that a word is made of."""
+        return int(self.module.config.hidden_size)
 
 
 @dataclass(frozen=True)
@@ -115,9 +143,15 @@ class Reader:
         """What is read at once, as the first encoder counts it."""
         return self.encoders[0].tokens(parts)
 
-    def word(self, id: int) -> str:
+    def word(self, token: Token) -> str:
         """A token as it is written."""
-        return str(self.encoders[0].tokenizer.decode([id])).strip()
+        if token.learned:
+            return f"embedding:{token.learned}"
+        return str(self.encoders[0].tokenizer.decode([token.id])).strip()
+
+    def knowing(self, learned: Mapping[str, Vectors]) -> Reader:
+        """The same, for prompts that name these embeddings."""
+        return replace(self, encoders=tuple(replace(one, learned=learned) for one in self.encoders))
 
     @functools.cached_property
     def empty(self) -> Reading:

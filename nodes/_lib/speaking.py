@@ -53,9 +53,9 @@ class Speaker:
         ids = self._tokenizer(joined(parts), add_special_tokens=False).input_ids
         return [[Token(id, 1.0) for id in ids]]
 
-    def word(self, id: int) -> str:
+    def word(self, token: Token) -> str:
         """A token as it is written."""
-        return str(self._tokenizer.decode([id])).strip()
+        return str(self._tokenizer.decode([token.id])).strip()
 
     @functools.cached_property
     def empty(self) -> Reading:

@@ -161,6 +161,8 @@ def test_a_text_is_read_as_it_stands(model: Loaded) -> None:
     np.testing.assert_array_equal(marked.embeds, plain.embeds)
     assert not marked.stages
     assert count_tokens(model.text_encoder, "a cat").pieces == ["a", "cat"]
+    with pytest.raises(BadInput, match="embedding:cat"):
+        count_tokens(model.text_encoder, "embedding:cat")
 
 
 def test_what_such_a_family_cannot_do_is_refused_by_name(
