@@ -85,6 +85,8 @@ ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
     ("LMHeadModel$|ForCausalLM$", "language"),
 )
 """What the architecture that a transformers folder names is for; the first that fits counts."""
+CLASSES: dict[str, Kind] = {"ControlNetModel": "controlnet", "AutoencoderTiny": "preview"}
+"""What a diffusers folder of this class is for."""
 SEES = "ForConditionalGeneration"
 """Ends the names of models that go on with a text: with a picture too, if they have a part for it."""
 
@@ -455,8 +457,8 @@ def kind_of(folder: Path) -> Kind | None:
         about = msgspec.json.decode((folder / "config.json").read_bytes(), type=About)
     except (OSError, msgspec.MsgspecError):
         return None
-    if about.class_name == "ControlNetModel":
-        return "controlnet"
+    if (kind := CLASSES.get(about.class_name)) is not None:
+        return kind
     name = (about.architectures or [""])[0]
     if name.endswith(SEES) and about.vision_config is not None:
         return "caption"

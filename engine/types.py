@@ -141,6 +141,10 @@ class Vae(Model, frozen=True, eq=False):
     factor: int = 8
 
 
+class Preview(Model, frozen=True, eq=False):
+    """A small decoder that shows what becomes of a picture while it is drawn."""
+
+
 class ControlNet(Model, frozen=True, eq=False):
     """Weights that let a denoiser follow a picture: its edges, its depth, a pose."""
 
@@ -249,6 +253,22 @@ class Face(Box, frozen=True, eq=False):
     marks: Array | None = None
     """5 × 2, float32, in pixels: the eye on the left of the picture, that on the right, the nose, and the
     corners of the mouth on the left and on the right"""
+
+
+class Noise(Value, frozen=True, eq=False):
+    """What a picture starts from: the noise of a seed, or something between those of two."""
+
+    seed: int
+    other: int
+    amount: float = 0.0
+    """0 is the noise of `seed`, 1 that of `other`."""
+
+
+class Schedule(Value, frozen=True, eq=False):
+    """How much noise is left before each step of a way; after the last one there is none."""
+
+    sigmas: Array
+    """float64, falling; the standard deviation of the noise over that of the picture"""
 
 
 class Artifact(Value, frozen=True, eq=False):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from engine.context import SILENT, Context
 from engine.errors import BadInput
@@ -14,6 +15,9 @@ from engine.types import Denoiser, Image, Latent, Mask, Pixels, Seed, Vae
 
 if TYPE_CHECKING:
     from engine.types import Array
+
+LARGEST = 16_384
+"""Pixels along a side."""
 
 
 @node(category="latents", lane="inline")
@@ -32,6 +36,38 @@ def empty_latent(model: Denoiser, width: Pixels | None = None, height: Pixels | 
         check_multiple(name, side, model.factor * family.cells)
     cells = [side // model.factor for side in sides.values()]
     return Latent(np.zeros((model.channels, *cells), np.float32), family.latents, model.factor)
+
+
+@node(category="latents")
+def resize_latent(
+    latent: Latent,
+    factor: Annotated[
+        float, Meta(gt=0, le=8, description="How many times as wide and high, if no side is given.")
+    ] = 1.5,
+    width: Pixels | None = None,
+    height: Pixels | None = None,
+    way: Literal["nearest", "bilinear", "bicubic", "area"] = "bicubic",
+) -> Latent:
+    """Enlarge a latent, to draw a second time with more detail.
+
+    Sample the result with a `strength` of about 0.5 to 0.7: that is how a model draws larger than it was
+    made for without repeating itself. Below 0.5 it stays soft, since a latent between two others means no
+    sharp picture; enlarge the decoded picture instead if less is to change. `width` and `height` are pixels
+    of the picture; of one alone the other follows. "nearest" leaves most for the model to make up, "area" is
+    for shrinking. A mask is resized too.
+    """
+    from nodes._lib import scaling
+
+    if latent.noisy:
+        want, remedy = "one that is finished", "Let the sampler walk to its last step first."
+        raise BadInput("latent", got="a latent that still has noise", want=want, remedy=remedy)
+    for name, side in (("width", width), ("height", height)):
+        check_multiple(name, side or 0, latent.factor)
+    high, wide = scaling.sides(latent, factor, width, height)
+    if max(high, wide) * latent.factor > LARGEST:
+        got = f"{wide * latent.factor} × {high * latent.factor} pixels"
+        raise BadInput("factor", got=got, want=f"at most {LARGEST} along a side")
+    return scaling.scaled(latent, high, wide, way)
 
 
 @node(category="latents", lane="gpu")

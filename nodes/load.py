@@ -11,7 +11,18 @@ from msgspec import Meta
 from engine.memory import Place, loader
 from engine.models import ModelFile, content_of, models
 from engine.node import node
-from engine.types import Denoiser, DenoiserName, LoraName, Model, ModelName, TextEncoder, Vae, VaeName, slider
+from engine.types import (
+    Denoiser,
+    DenoiserName,
+    LoraName,
+    Model,
+    ModelName,
+    Preview,
+    TextEncoder,
+    Vae,
+    VaeName,
+    slider,
+)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -184,6 +195,14 @@ def read_text_encoder(file: ModelFile, ref: Model, device: str, dtype: str) -> A
     from nodes._lib import families, parts
 
     return parts.reader(file, families.family(ref.family), device, dtype)
+
+
+@loader(Preview, kinds=("preview",))
+def read_preview(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A small decoder for previews."""
+    from nodes._lib import glimpses
+
+    return glimpses.read(file, device, dtype)
 
 
 @loader(Vae, place=place_of_vae, kinds=("model", "vae"))

@@ -15,7 +15,7 @@ from engine.errors import BadInput
 from engine.models import models
 from engine.node import node
 from engine.types import Guidance, Json, Pixels, Prompt, Seed, Steps, ui
-from nodes.sample import Method
+from nodes.sample import Method, Spacing
 
 if TYPE_CHECKING:
     from nodes._lib.shelf import Lists
@@ -68,6 +68,7 @@ class Preset(NamedTuple):
     steps: Steps
     guidance: Guidance
     method: Method
+    spacing: Spacing
 
 
 def needed(text: str, lists: object = None, **rest: object) -> str:
@@ -188,15 +189,16 @@ def preset_now(name: str) -> str:
 
 @node(category="prompts", kind="source", lane="io", fingerprint=preset_now)
 def preset(name: PresetName) -> Preset:
-    """Size, steps, guidance and method that suit a model or a purpose, by name.
+    """Size, steps, guidance, method and spacing that suit a model or a purpose, by name.
 
-    Presets that come along are, among others, "starter", "sd15", "sd15 portrait", "sdxl", "sdxl landscape"
-    and "sd15 lcm"; your own go into `presets.json` in the models folder.
+    Presets that come along are, among others, "starter", "sd15", "sd15 portrait", "sdxl", "sdxl landscape";
+    and for models that were taught to draw in few steps "sd15 lcm", "sdxl turbo", "sdxl lightning" and
+    "sdxl hyper". Your own go into `presets.json` in the models folder.
     """
     from nodes._lib import shelf
 
     found = shelf.preset(folders(), name)
-    return Preset(found.width, found.height, found.steps, found.guidance, found.method)
+    return Preset(found.width, found.height, found.steps, found.guidance, found.method, found.spacing)
 
 
 def joined(*words: str) -> str:

@@ -12,7 +12,19 @@ from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
 from engine.node import node
-from engine.types import Conditioning, Denoiser, Guidance, Guide, Latent, Seed, Steps, Strength, TextEncoder
+from engine.types import (
+    Conditioning,
+    Denoiser,
+    Guidance,
+    Guide,
+    Latent,
+    Noise,
+    Schedule,
+    Seed,
+    Steps,
+    Strength,
+    TextEncoder,
+)
 
 if TYPE_CHECKING:
     from nodes._lib.families import Family
@@ -53,6 +65,8 @@ def sample(
     | None = None,
     seed: Seed = 0,
     guides: list[Guide] | None = None,
+    noise: Noise | None = None,
+    schedule: Schedule | None = None,
     ctx: Context = SILENT,
 ) -> Sampled:
     """Turn noise into a latent picture.
@@ -69,7 +83,12 @@ def sample(
     with the names of those.
 
     A `start` with a mask is redrawn there only. `guides` are pictures to follow, through ControlNets.
+
+    Noise is drawn on the CPU in every precision, so that a seed means the same on all machines. `noise` takes
+    the place of the seed, and a `schedule` that of `steps` and `spacing`.
     """
+    seed = seed if noise is None else noise.seed
+    steps = steps if schedule is None else len(schedule.sigmas)
     kept = steps - int(steps * strength)
     begin, end = max(start_step, kept), steps if end_step is None else min(end_step, steps)
     check(model, positive, start, negative)
@@ -80,11 +99,15 @@ def sample(
     if begin >= end:
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
-    from nodes._lib import families, sampling, wording
+    from nodes._lib import families, glimpses, sampling, wording
 
     family = families.family(model.family)
     check_family(family, model, method, [positive, negative], guides or ())
-    way = sampling.Way(method, spacing, steps, begin, end, guidance, seed)
+    way = sampling.Way(
+        method, spacing, steps, begin, end, guidance, seed,
+        None if noise is None or not noise.amount else (noise.other, noise.amount),
+        () if schedule is None else tuple(map(float, schedule.sigmas)),
+    )  # fmt: skip
     wanted, unwanted = positive, None
     if guidance > 1 and not model.distilled and not (family.unasked and negative is None):
         unwanted = negative or nothing(model, positive)
@@ -94,7 +117,10 @@ def sample(
         held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
         shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
-        return Sampled(sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks), seed)
+        small = glimpses.decoder(model)
+        tiny = None if small is None else pinned.enter_context(weights(small))
+        found = sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny)
+        return Sampled(found, seed)
 
 
 def nothing(model: Denoiser, positive: Conditioning) -> Conditioning:

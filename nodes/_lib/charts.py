@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from engine.types import Image
@@ -16,6 +17,8 @@ SWATCH = 96
 """Pixels of a swatch each way; its hex text stands below."""
 BINS = 256
 PAPER = 0.07
+MARGIN = 16
+"""Pixels around a curve."""
 
 
 def solid(width: int, height: int, colour: Rgba) -> Image:
@@ -81,3 +84,24 @@ def histogram(image: Image, height: int, log: bool) -> Image:
     level = 1 - (np.arange(height) + 0.5) / height
     filled = level[:, None, None] < bars[None]
     return Image(planes.stored(np.where(filled, 1, PAPER).astype(np.float32), np.dtype(np.uint8)))
+
+
+def curve(values: Sequence[float], width: int, height: int) -> Image:
+    """Falling numbers as dots on a line, by their logarithms, with the first and the last one written."""
+    style = lettering.Style(12)
+    pixels = np.full((height, width, 3), round(PAPER * 255), np.uint8)
+    levels = np.log([max(value, 1e-6) for value in values])
+    spread = max(float(levels.max() - levels.min()), 1e-6)
+    x = np.linspace(MARGIN, width - 1 - MARGIN, len(values))
+    y = MARGIN + (levels.max() - levels) / spread * (height - 1 - 2 * MARGIN)
+    dots = np.stack([x, y], 1).round().astype(np.int32)
+    cv2.polylines(pixels, [dots[:, None]], False, (110, 110, 110), 1, cv2.LINE_AA)
+    for dot in dots:
+        cv2.circle(pixels, (int(dot[0]), int(dot[1])), 3, (255, 170, 60), -1, cv2.LINE_AA)
+    ink = lettering.Ink((1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0), 0)
+    first = lettering.written(
+        Image(pixels), [f"{values[0]:.3g}"], style, ink, lettering.Spot("top left", 4, "left")
+    )
+    return lettering.written(
+        first, [f"{values[-1]:.3g}"], style, ink, lettering.Spot("bottom right", 4, "right")
+    )

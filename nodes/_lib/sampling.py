@@ -12,13 +12,14 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
-from engine.types import Conditioning, Guide, Latent, Tweak
-from nodes._lib import geometry, pictures, wording
+from engine.types import Conditioning, Guide, Image, Latent, Tweak
+from nodes._lib import geometry, pictures, schedules, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
+from nodes._lib.glimpses import glimpse
 from nodes._lib.layers import Layers
+from nodes._lib.noise import between
 from nodes._lib.parts import Denoising, bare
-from nodes._lib.previews import rough
 from nodes._lib.regions import plain
 from nodes._lib.schedules import Asked, Listener, Stretch, Told, scheduler
 from nodes._lib.wraps import Guiding, Mute
@@ -40,6 +41,10 @@ class Way(NamedTuple):
     end: int
     guidance: float
     seed: int
+    other: tuple[int, float] | None = None
+    """Another seed, and how far the noise is on the way to its own."""
+    sigmas: tuple[float, ...] = ()
+    """The noise before each step, if the method is not to lay them out."""
 
 
 def walk(
@@ -51,8 +56,9 @@ def walk(
     ctx: Context,
     guides: Sequence[Guiding] = (),
     tweaks: Sequence[Tweak] = (),
+    tiny: Any = None,
 ) -> Latent:
-    """The latent at the end of the way."""
+    """The latent at the end of the way; `tiny` is a small decoder for previews."""
     family = held.family
     device, dtype = held.module.device, torch.float32 if family.exact else held.module.dtype
     given = tensor(start.samples)[None].to(device, dtype)
@@ -68,7 +74,10 @@ def walk(
         "return_dict": False,
     }
     asked = listened(held, given, told, said)
-    inner = scheduler(held.schedule, way.method, way.spacing, asked.get("mu"))
+    if way.sigmas:
+        inner = schedules.given(held.schedule, way.method, way.sigmas)
+    else:
+        inner = scheduler(held.schedule, way.method, way.spacing, asked.get("mu"))
     stretch = Stretch(inner, way.steps, way.begin, way.end, device, asked)
     generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
     noise = None
@@ -76,6 +85,8 @@ def walk(
         first = stretch.opened(given)
     else:
         noise = randn_tensor(given.shape, generator=generator, device=device, dtype=dtype)
+        if way.other is not None:
+            noise = between(noise, *way.other)
         first = stretch.noised(given, noise) if way.begin else stretch.noise(noise)
     hole, keep = around(held.module, start, given, noise, stretch)
     sides = [prompt for prompt in (negative, positive) if prompt is not None]
@@ -86,7 +97,7 @@ def walk(
     )  # fmt: skip
     pipeline = assemble(held, layers.around(held.module, tweaks), stretch, said)
     shape = Shape(pipeline, family, given)
-    stretch.after = watcher(ctx, stretch, shape, keep, held)
+    stretch.after = watcher(ctx, stretch, shape, keep, lambda cells: glimpse(cells, held, tiny))
     ctx.check()
     found = shape.unlaid(pipeline(**told, **shape.sides, generator=generator, latents=shape.laid(first))[0])
     noisy = way.end < way.steps
@@ -104,7 +115,9 @@ def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any], said: d
     return listener.asked
 
 
-def watcher(ctx: Context, stretch: Stretch, shape: Shape, keep: Keep, held: Denoising) -> Keep:
+def watcher(
+    ctx: Context, stretch: Stretch, shape: Shape, keep: Keep, look: Callable[[torch.Tensor], Image]
+) -> Keep:
     """What happens after each step: progress, the end if the run is cancelled, what is kept, a preview."""
     last = len(stretch.timesteps)
     every = -(-last // PREVIEWS)
@@ -113,7 +126,7 @@ def watcher(ctx: Context, stretch: Stretch, shape: Shape, keep: Keep, held: Deno
         ctx.progress((step + 1) / last)
         plane = keep(shape.unlaid(latents), step)
         if (step + 1) % every == 0 and step + 1 < last:
-            ctx.preview(rough(array(plane[0] / stretch.scale), held.preview))
+            ctx.preview(look(plane / stretch.scale))
         return shape.laid(plane)
 
     return after

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+import torch
 
 from engine.errors import BadInput
 from nodes._lib.recognising import FLOW, prediction
@@ -65,6 +68,7 @@ SPACINGS: dict[str, Mapping[str, Any]] = {
     "linspace": {"timestep_spacing": "linspace"},
     "trailing": {"timestep_spacing": "trailing"},
 }
+KARRAS = SPACINGS["karras"]
 
 
 def scheduler(config: Mapping[str, Any], method: str, spacing: str = "model", mu: float | None = None) -> Any:
@@ -82,6 +86,41 @@ def scheduler(config: Mapping[str, Any], method: str, spacing: str = "model", mu
         )
     found = {**config, **(flowing(config, methods[method], mu) if methods is FLOWS else {})}
     return kind_of(methods[method]).from_config(found, **{**methods[method].options, **options})
+
+
+def given(config: Mapping[str, Any], method: str, sigmas: Sequence[float]) -> Any:
+    """A fresh scheduler whose steps are those of a schedule.
+
+    It computes Karras's steps in one method of its own; that gives ours instead, and all that the scheduler
+    makes of them stays its own.
+    """
+    way = METHODS[method]
+    if prediction(dict(config)) == FLOW or not (takes(way, KARRAS) or method == "euler ancestral"):
+        able = ", ".join(repr(name) for name, one in METHODS.items() if takes(one, KARRAS))
+        raise BadInput(
+            "schedule",
+            got=f"a schedule for {method!r}",
+            want="a method that walks any steps, and a model that was taught with noise",
+            remedy=f"Use one of {able}, 'euler ancestral', or `spacing`.",
+        )
+    wanted = np.array(sigmas, np.float64)
+    if takes(way, KARRAS):
+        found = scheduler(config, method, "karras")
+        found._convert_to_karras = lambda *_, **__: wanted
+        return found
+    found = scheduler(config, method)
+    found.set_timesteps = functools.partial(walk_by, found, wanted)
+    return found
+
+
+def walk_by(inner: Any, sigmas: Any, num_inference_steps: int, device: Any = None) -> None:
+    """Set the steps of a scheduler that has no other spacing than its own."""
+    type(inner).set_timesteps(inner, num_inference_steps, device=device)
+    share = inner.alphas_cumprod.double()
+    levels = ((1 - share) / share).log().numpy() / 2
+    times = np.interp(np.log(sigmas), levels, np.arange(len(levels)))
+    inner.timesteps = torch.from_numpy(times.astype(np.float32)).to(device)
+    inner.sigmas = torch.from_numpy(np.append(sigmas, 0).astype(np.float32))
 
 
 def methods_for(prediction: str) -> Mapping[str, Method]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from engine.errors import BadInput
 from engine.types import Guidance, Pixels, Prompt, Steps
-from nodes.sample import Method
+from nodes.sample import Method, Spacing
 
 OURS = Path(__file__).parent / "words"
 LISTS = "wildcards"
@@ -41,6 +41,7 @@ class Preset(Struct, frozen=True, forbid_unknown_fields=True):
     steps: Steps
     guidance: Guidance
     method: Method
+    spacing: Spacing = "model"
 
 
 class Phrases(Struct, frozen=True, forbid_unknown_fields=True):

@@ -110,7 +110,10 @@ PROMPTED = (
 TRACED = ("eight_guides", "ink_and_paper", "stick_figures")
 """Examples that `test_tracing.py` tries."""
 
-MADE = ("seamless_tile", "wide_in_windows", "six_ways_to_guide")
+MADE = (
+    *("seamless_tile", "wide_in_windows", "six_ways_to_guide", "hires_fix", "variations", "batch"),
+    *("where_steps_lie", "xyz_plot"),
+)
 """Examples that `test_making.py` tries."""
 
 REPAINTED = ("inpaint", "outpaint", "outline")

@@ -69,3 +69,55 @@ async def test_each_way_to_guide_draws_another_picture(engine: Engine) -> None:
     plain, rescaled, *others = tiles
     assert all(np.abs(plain - other).mean() > 0.1 for other in (rescaled, *others))
     assert rescaled.std() < plain.std(), "less glare"
+
+
+async def test_a_draft_is_drawn_again_larger_and_sharper_and_shows_the_same(engine: Engine) -> None:
+    job = await done(engine, "hires_fix", {"steps": 8, "strength": 0.3})
+    draft, large = [(await picture_of(engine, job, name)).astype(float) for name in ("draft", "picture")]
+    assert (draft.shape, large.shape) == ((96, 96, 3), (SIDE, SIDE, 3))
+    for pixels in (draft, large):
+        sky, field = pixels[:10].mean((0, 1)), pixels[-10:].mean((0, 1))
+        assert sky.argmax() == 2
+        assert field.argmax() == 1
+    rough = draft.repeat(4, 0).repeat(4, 1).reshape(SIDE, 3, SIDE, 3, 3).mean((1, 3))
+    free = await picture(engine, "hires_fix", "picture", steps=8, strength=0.9)
+    assert np.abs(rough - large).mean() < np.abs(rough - free).mean() - 2
+
+
+async def test_variations_lead_from_one_seed_to_the_other(engine: Engine) -> None:
+    sheet = await picture(engine, "variations", "sheet", count=3, steps=3)
+    ends = [await picture(engine, "text_to_image", "picture", **ALONE, seed=seed) for seed in (7, 12)]
+    tiles = [sheet[GAP : GAP + SIDE, GAP + at * (SIDE + GAP) :][:, :SIDE] for at in range(3)]
+    np.testing.assert_array_equal(tiles[0], ends[0])
+    np.testing.assert_array_equal(tiles[2], ends[1])
+    assert all(np.abs(tiles[1] - end).mean() > 1 for end in ends)
+
+
+ALONE = {"prompt": "a smiling orange cat on a cyan background", "negative": "", "steps": 3, "guidance": 4}
+
+
+async def test_a_picture_of_a_batch_is_the_one_that_its_seed_draws_alone(engine: Engine) -> None:
+    words = {**ALONE, "steps": 2}
+    job = await done(engine, "batch", {**words, "count": 2, "seed": 5})
+    assert job.state == "done", job.problem
+    made = job.outputs["pictures"]
+    assert len(made) == 2
+    for index, seed in enumerate((5, 6)):
+        alone = await picture(engine, "text_to_image", "picture", **words, seed=seed)
+        sheet = await picture_of(engine, job, "sheet")
+        left = GAP + index * (SIDE + GAP)
+        np.testing.assert_array_equal(sheet[GAP : GAP + SIDE, left : left + SIDE], alone)
+
+
+async def test_a_schedule_of_our_own_is_drawn_and_shown(engine: Engine) -> None:
+    job = await done(engine, "where_steps_lie", {"steps": 3, "sigmas": [14, 3, 0.5]})
+    assert job.outputs["sigmas"] == pytest.approx([14, 3, 0.5, 0])
+    sheet = await picture_of(engine, job, "sheet")
+    assert sheet.shape[1] == 4 * (SIDE + GAP) + GAP
+
+
+async def test_a_plot_has_a_row_a_column_and_a_sheet_for_each_setting(engine: Engine) -> None:
+    inputs = {"guidances": [1, 5], "steps": [1, 2, 4], "count": 2}
+    plot = await picture(engine, "xyz_plot", "plot", **inputs)
+    assert plot.shape[1] >= 3 * SIDE
+    assert plot.shape[0] >= 4 * SIDE

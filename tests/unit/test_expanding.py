@@ -193,10 +193,10 @@ def test_a_style_file_that_is_wrong_is_named(folder: Path, wrong: str) -> None:
 
 
 def test_a_preset_gives_settings_that_the_sampler_takes(folder: Path) -> None:
-    assert preset("starter") == (128, 128, 20, 4.0, "euler")
+    assert preset("starter") == (128, 128, 20, 4.0, "euler", "model")
     mine = {"width": 640, "height": 384, "steps": 4, "guidance": 1, "method": "lcm"}
     (folder / "presets.json").write_text(json.dumps({"mine": mine}), "utf-8")
-    assert preset("mine") == (640, 384, 4, 1.0, "lcm")
+    assert preset("mine") == (640, 384, 4, 1.0, "lcm", "model")
     (folder / "presets.json").write_text(json.dumps({"mine": {**mine, "method": "walk"}}), "utf-8")
     with pytest.raises(BadInput, match="walk"):
         preset("mine")
