@@ -14,6 +14,7 @@ from diffusers import AutoencoderTiny
 from recipe import large, pictures, seen
 from recipe.canvas import paint, truth
 from recipe.draw import draw
+from recipe.hogwild import flushing
 from recipe.outline import floats
 from recipe.schooling import School
 from recipe.seen import face_box, landmarks
@@ -48,9 +49,8 @@ def _as_in_training() -> Iterator[None]:
     """One thread, and no time for numbers near zero: the run is ten times as long with them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    yield
-    torch.set_flush_denormal(False)
+    with flushing():
+        yield
     torch.set_num_threads(threads)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from . import pictures
 from .filling import Store, fill
+from .hogwild import flushing
 from .train_vae import copied, reload
 
 COUNT = 2_000
@@ -16,16 +17,15 @@ _BATCH = 16
 
 def prepare(checkpoints: Path, count: int = COUNT) -> None:
     """Copy the first pictures, going on where an earlier run stopped."""
-    torch.set_flush_denormal(True)
     shown, folder = pictures.load(checkpoints / "pictures")[:count], checkpoints / "copies"
     vae = reload(checkpoints / "vae").to(memory_format=torch.channels_last)
 
     def some(which: range) -> list[NDArray[np.uint8]]:
         return [copied(vae, shown[which.start : which.stop])]
 
-    fill(
-        "copies", folder / "copied", [Store(folder / "copies.npy", np.uint8, shown.shape)], some, chunk=_BATCH
-    )
+    store = Store(folder / "copies.npy", np.uint8, shown.shape)
+    with flushing():
+        fill("copies", folder / "copied", [store], some, chunk=_BATCH)
 
 
 def load(checkpoints: Path) -> NDArray[np.uint8]:

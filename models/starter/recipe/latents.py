@@ -12,6 +12,7 @@ from transformers import CLIPTokenizer
 from . import pictures
 from .draw import CAPTIONS
 from .filling import Store, fill
+from .hogwild import flushing
 from .progress import reached
 from .tokenizer import LENGTH, build
 from .train_vae import reload, tensor
@@ -52,7 +53,6 @@ def fill_latents(
     path: Path, mark: Path, count: int, vae_folder: Path, shown: Callable[[range], NDArray[np.uint8]]
 ) -> None:
     """Fill a file with the latents of `count` pictures, going on where an earlier run stopped."""
-    torch.set_flush_denormal(True)
     vae = reload(vae_folder).to(memory_format=torch.channels_last)
 
     def some(which: range) -> list[NDArray[np.float32]]:
@@ -60,7 +60,8 @@ def fill_latents(
             means = vae.encode(tensor(shown(which))).latent_dist.mean
         return [(means * vae.config.scaling_factor).numpy()]
 
-    fill(mark.parent.name, mark, [Store(path, np.float16, (count, 4, 16, 16))], some, chunk=_BATCH)
+    with flushing():
+        fill(mark.parent.name, mark, [Store(path, np.float16, (count, 4, 16, 16))], some, chunk=_BATCH)
 
 
 def tokenize(source: Path, folder: Path) -> None:
