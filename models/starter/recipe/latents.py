@@ -46,11 +46,18 @@ def encode(source: Path, vae_folder: Path, folder: Path) -> None:
         len(shown),
         vae_folder,
         lambda which: np.asarray(shown[which.start : which.stop]),
+        side=shown.shape[1] // 8,
     )
 
 
 def fill_latents(
-    path: Path, mark: Path, count: int, vae_folder: Path, shown: Callable[[range], NDArray[np.uint8]]
+    path: Path,
+    mark: Path,
+    count: int,
+    vae_folder: Path,
+    shown: Callable[[range], NDArray[np.uint8]],
+    *,
+    side: int = 16,
 ) -> None:
     """Fill a file with the latents of `count` pictures, going on where an earlier run stopped."""
     vae = reload(vae_folder).to(memory_format=torch.channels_last)
@@ -60,8 +67,9 @@ def fill_latents(
             means = vae.encode(tensor(shown(which))).latent_dist.mean
         return [(means * vae.config.scaling_factor).numpy()]
 
+    store = Store(path, np.float16, (count, 4, side, side))
     with flushing():
-        fill(mark.parent.name, mark, [Store(path, np.float16, (count, 4, 16, 16))], some, chunk=_BATCH)
+        fill(mark.parent.name, mark, [store], some, chunk=_BATCH)
 
 
 def tokenize(source: Path, folder: Path) -> None:

@@ -83,6 +83,7 @@ def generate(
     steps: int = 20,
     guidance: float = 4.0,
     seed: int = 0,
+    size: int = 128,
     **beside: Sequence[Any],
 ) -> list[Picture]:
     """One picture per prompt, each from a noise of its own, and from its own of what else is given."""
@@ -97,8 +98,8 @@ def generate(
                 num_inference_steps=steps,
                 guidance_scale=guidance,
                 generator=noise,
-                height=128,
-                width=128,
+                height=size,
+                width=size,
                 **also,
             ).images
         made += [np.asarray(image) for image in images]
