@@ -16,7 +16,8 @@ HEAD = """# Gallery
 What comes with Tessera, by what it is for. Each picture was made by the command that stands beside its
 workflow in [Example workflows](workflows.md): click on it. All of it runs as it is, offline.
 
-This page is written from that one by `python -m tests.test_gallery_page`.
+This page is written from that one by `python -m tests.test_gallery_page`, and the pictures are drawn again
+by `python -m tests.gallery_pictures`.
 """
 
 
