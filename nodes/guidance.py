@@ -8,46 +8,21 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Denoiser, Fraction, Tweak, ui
+from engine.types import Denoiser, Fraction, Tweak, slider
 from nodes.tweaks import tweaked, without
 
-Amount = Annotated[
-    float,
-    Meta(
-        ge=0,
-        le=1,
-        description="0 as usual, 1 as bright as without guidance.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
-]
-Scale = Annotated[
-    float,
-    Meta(
-        ge=0,
-        le=15,
-        description="How far to go away from it; 0 not at all.",
-        extra_json_schema=ui("slider", step=0.1),
-    ),
-]
+Amount = Annotated[float, slider(0, 1, "0 as usual, 1 as bright as without guidance.", step=0.05)]
+Scale = Annotated[float, slider(0, 15, "How far to go away from it; 0 not at all.", step=0.1)]
 Along = Annotated[
-    float,
-    Meta(
-        ge=0,
-        le=1,
-        description="How much counts that only makes it stronger: 1 as usual, 0 nothing.",
-        extra_json_schema=ui("slider", step=0.05),
-    ),
+    float, slider(0, 1, "How much counts that only makes it stronger: 1 as usual, 0 nothing.", step=0.05)
 ]
 Largest = Annotated[
     float, Meta(ge=0, le=1000, description="The largest norm of a step's guidance; 0 for no limit.")
 ]
 Momentum = Annotated[
     float,
-    Meta(
-        ge=-0.95,
-        le=0.95,
-        description="How much of the earlier steps' guidance is added; below 0 it is taken away.",
-        extra_json_schema=ui("slider", step=0.05),
+    slider(
+        -0.95, 0.95, "How much of the earlier steps' guidance is added; below 0 it is taken away.", step=0.05
     ),
 ]
 

@@ -7,21 +7,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engine.node import node
-from engine.types import Fraction, Image, ui
+from engine.types import Fraction, Image, slider
 
-Fineness = Annotated[
-    float,
-    Meta(
-        ge=0.5,
-        le=50,
-        description="In pixels: smaller things leave no line.",
-        extra_json_schema=ui("slider", step=0.5),
-    ),
-]
-Thickness = Annotated[
-    float,
-    Meta(ge=1, le=64, description="Of a line, in pixels.", extra_json_schema=ui("slider", step=0.5)),
-]
+Fineness = Annotated[float, slider(0.5, 50, "In pixels: smaller things leave no line.", step=0.5)]
+Thickness = Annotated[float, slider(1, 64, "Of a line, in pixels.", step=0.5)]
 Contrast = Annotated[
     Fraction, Meta(description="The step of brightness or colour that makes a line: 1 is black to white.")
 ]
@@ -35,11 +24,11 @@ def soft_edges(
     radius: Fineness = 1.5,
     gain: Annotated[
         float,
-        Meta(
-            ge=0.1,
-            le=20,
-            description="At 1 only the edge of black against white is all white; more raises faint edges.",
-            extra_json_schema=ui("slider", step=0.1),
+        slider(
+            0.1,
+            20,
+            "At 1 only the edge of black against white is all white; more raises faint edges.",
+            step=0.1,
         ),
     ] = 3.0,
 ) -> Image:
@@ -112,13 +101,7 @@ def straight_lines(
 def reduce_detail(
     image: Image,
     factor: Annotated[
-        float,
-        Meta(
-            ge=1,
-            le=64,
-            description="Details of fewer pixels than this go; 1 keeps all.",
-            extra_json_schema=ui("slider", step=0.5),
-        ),
+        float, slider(1, 64, "Details of fewer pixels than this go; 1 keeps all.", step=0.5)
     ] = 4.0,
 ) -> Image:
     """Take the fine detail out of a picture and leave its size, as ControlNets of kind tile want it.
@@ -136,12 +119,7 @@ def colour_blocks(
     count: Annotated[int, Meta(ge=2, le=5000, description="Blocks, about.")] = 150,
     evenness: Annotated[
         float,
-        Meta(
-            ge=0.1,
-            le=100,
-            description="More makes the blocks alike in size; less lets them follow every edge.",
-            extra_json_schema=ui("slider", step=0.5),
-        ),
+        slider(0.1, 100, "More makes the blocks alike in size; less lets them follow every edge.", step=0.5),
     ] = 10.0,
 ) -> Image:
     """Divide a picture into patches of like colour, each in its mean colour: cut paper, stained glass.
@@ -159,13 +137,7 @@ def colour_blocks(
 def normal_map(
     depth: Image,
     relief: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=10,
-            description="How far white rises above black, in parts of the picture's longer side.",
-            extra_json_schema=ui("slider", step=0.01),
-        ),
+        float, slider(0, 10, "How far white rises above black, in parts of the picture's longer side.")
     ] = 0.2,
     smooth: Annotated[
         float,

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Fraction, Image, Json, Pose, ui
+from engine.types import Fraction, Image, Json, Pose, slider
 from nodes.image import Side, check_size
 
 People = Annotated[
@@ -50,13 +50,7 @@ def draw_pose(
     height: Side | None = None,
     least: Annotated[Fraction, Meta(description="Joints of a lower score are left out.")] = 0.3,
     line: Annotated[
-        float,
-        Meta(
-            ge=0.1,
-            le=5,
-            description="How thick limbs are: 1 is as ControlNets were shown them.",
-            extra_json_schema=ui("slider", step=0.1),
-        ),
+        float, slider(0.1, 5, "How thick limbs are: 1 is as ControlNets were shown them.", step=0.1)
     ] = 1.0,
 ) -> Image:
     """Draw people as coloured limbs and joints on black, as ControlNets of kind pose want them.

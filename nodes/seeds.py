@@ -7,18 +7,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from engine.node import node
-from engine.types import MAX_SEED, Noise, Seed, ui
+from engine.types import MAX_SEED, Noise, Seed, slider
 
 Pictures = Annotated[int, Meta(ge=1, le=1000, description="How many pictures.")]
-Variation = Annotated[
-    float,
-    Meta(
-        ge=0,
-        le=1,
-        description="0 is the picture of the seed, 1 that of the other one.",
-        extra_json_schema=ui("slider", step=0.01),
-    ),
-]
+Variation = Annotated[float, slider(0, 1, "0 is the picture of the seed, 1 that of the other one.")]
 
 
 @node(category="sampling", lane="inline")

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Denoiser, Model, Tweak, Vae, ui
+from engine.types import Denoiser, Model, Tweak, Vae, slider
 
 Side = Annotated[
     int, Meta(ge=64, le=4096, multiple_of=8, description="Width or height of a window, in pixels.")
@@ -24,16 +24,12 @@ Overlap = Annotated[
         description="Pixels that each window lies at least over the next; at most half of a window.",
     ),
 ]
-
-
-def slider(what: str, highest: float) -> object:
-    return Meta(ge=0, le=highest, description=what, extra_json_schema=ui("slider", step=0.05))
-
-
 Backbone = Annotated[
-    float, slider("How much the backbone's features count, 1 as usual: content and form.", 3)
+    float, slider(0, 3, "How much the backbone's features count, 1 as usual: content and form.", step=0.05)
 ]
-Skip = Annotated[float, slider("How much the skipped features count, 1 as usual: fine detail, noise.", 3)]
+Skip = Annotated[
+    float, slider(0, 3, "How much the skipped features count, 1 as usual: fine detail, noise.", step=0.05)
+]
 
 
 class Seamless(Tweak, frozen=True, eq=False):
