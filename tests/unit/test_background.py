@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,16 +11,16 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from engine import memory, models
 from engine.context import Context
 from engine.errors import Cancelled, MissingModel, Unsupported
-from engine.machine import prepare
 from engine.memory import Residency, weights
-from engine.models import Models, content_of
+from engine.models import content_of
 from engine.types import Image
-from nodes.background import load_background_remover, load_session, remove_background
+from nodes.background import load_background_remover, remove_background
 from nodes.compose import replace_background
 from tests.pictured import KINDS, noise
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 WHITE, BLUE = (255, 240, 220), (10, 20, 120)
 
@@ -49,17 +48,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network(top / "sam.onnx", 320)
     (top / "broken.onnx").write_bytes(b"\xff\xfe no network")
     return top.parent
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[Residency]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    held = Residency([load_session], found)
-    tokens = models.current.set(found), memory.current.set(held)
-    yield held
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 def figure(width: int = 96, height: int = 64, alpha: bool = False) -> Image:
@@ -142,11 +130,11 @@ def test_a_picture_of_one_colour_has_nothing_in_front() -> None:
     assert (found.mask.pixels == 1).all()
 
 
-def test_the_same_picture_gives_the_same_mask_and_the_threads_are_bounded(here: Residency) -> None:
+def test_the_same_picture_gives_the_same_mask_and_the_threads_are_bounded(residency: Residency) -> None:
     remover = load_background_remover("mine")
     one, two = (remove_background(remover, figure(), edge="matted").mask.pixels for _ in range(2))
     np.testing.assert_array_equal(one, two)
-    assert (here.loads, here.bytes) == (1, remover.bytes)
+    assert (residency.loads, residency.bytes) == (1, remover.bytes)
     with weights(remover) as session:
         options = session.inner_session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)

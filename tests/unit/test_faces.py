@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,25 +17,22 @@ from safetensors.torch import save_file
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.GFPGAN import GFPGAN
 
-from engine import memory, models
+from engine import models
 from engine.context import Context
 from engine.errors import BadInput, Cancelled, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Box, Face
 from nodes.faces import (
     box,
     find_faces,
     load_face_finder,
     load_face_restorer,
-    load_finder,
-    load_restorer,
     mask_boxes,
     restore_faces,
 )
 from tests.elders import elder
 from tests.pictured import KINDS, noise, plain
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 SIDE = 128
 MARKS = np.array([(50, 60), (78, 62), (64, 76), (52, 92), (76, 94)], np.float32)
@@ -101,16 +97,6 @@ def retina() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return RetinaFace("mobile0.25", device=torch.device("cpu"))
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[None]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency([load_finder, load_restorer], found))
-    yield
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 def numbers(array: Any) -> NDArray[np.float64]:

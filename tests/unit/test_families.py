@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from engine import memory, models
 from engine.config import ROOT
 from engine.errors import Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
-from nodes import load
 from nodes._lib.families import FAMILIES
 from nodes._lib.rows import Family
 from nodes.latent import decode_latent, empty_latent
@@ -28,19 +22,15 @@ from nodes.sample import sample
 from nodes.text import encode_text
 from tests import twins
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+pytestmark = pytest.mark.usefixtures("residency")
+
 PROMPT, AGAINST = "a red circle on a blue background", "a green square"
 SIDE, STEPS, GUIDANCE, SEED = 64, 3, 4.0, 7
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path) -> Iterator[Path]:
-    prepare()
-    found = Models([tmp_path], hub=tmp_path / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield tmp_path
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 def kept(name: str, folder: Path) -> tuple[Any, Loaded]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,40 +11,21 @@ from diffusers import AutoencoderTiny
 
 from engine import memory, models
 from engine.context import Context
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Image
-from nodes import load
 from nodes._lib import glimpses
 from nodes.latent import empty_latent
-from nodes.load import Loaded, load_model
+from nodes.load import Loaded
 from nodes.sample import sample
 from nodes.text import encode_text
-from tests import tiny
-
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae, load.read_preview)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
+def folder(folder: Path) -> Path:
     torch.manual_seed(1)
     sizes = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
-    AutoencoderTiny(**sizes).save_pretrained(top / "previews" / "taesd")
-    AutoencoderTiny(**sizes).save_pretrained(top / "starter" / "preview")
-    return top
-
-
-@pytest.fixture(autouse=True)
-def model(folder: Path) -> Iterator[Loaded]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield load_model("tiny")
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
+    AutoencoderTiny(**sizes).save_pretrained(folder / "previews" / "taesd")
+    AutoencoderTiny(**sizes).save_pretrained(folder / "starter" / "preview")
+    return folder
 
 
 def test_the_decoder_is_the_one_that_its_makers_name_for_these_latents(model: Loaded) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from safetensors.torch import save_file
 
 from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models, content_of, header
+from engine.models import content_of, header
 from engine.types import Denoiser
 from nodes import load
 from nodes._lib import families, parts
@@ -26,26 +23,9 @@ from nodes.sample import sample
 from nodes.text import encode_text
 from tests import tiny
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+pytestmark = pytest.mark.usefixtures("residency")
+
 CONFIG = families.CONFIGS / "sd15"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with one tiny model in the diffusers layout."""
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
-    return top
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[None]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 def test_a_diffusers_folder_draws_from_prompt_to_picture() -> None:

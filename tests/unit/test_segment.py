@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,13 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from engine import memory, models
 from engine.errors import BadInput, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency, weights
-from engine.models import Models
-from nodes.segment import load_clipseg, load_segmenter, mask_by_words
+from engine.memory import weights
+from nodes.segment import load_segmenter, mask_by_words
 from tests.pictured import KINDS, noise
 from tests.tiny import TOKENIZER, WORDS
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 SIDE = 64
 
@@ -51,16 +49,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (broken / "config.json").write_text('{"model_type": "clipseg"}', "utf-8")
     (broken / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     return top
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[None]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency([load_clipseg], found))
-    yield
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 def likely(words: str, **options: Any) -> NDArray[np.float64]:

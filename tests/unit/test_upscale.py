@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,16 @@ from spandrel.architectures.DnCNN import DnCNN
 from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.SwinIR import SwinIR
 
-from engine import memory, models
+from engine import models
 from engine.context import Context
 from engine.errors import BadInput, Cancelled, UnsafeModel, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency, weights
-from engine.models import Models
+from engine.memory import weights
 from engine.types import Image, Upscaler
-from nodes.upscale import load_network, load_upscaler, upscale
+from nodes.upscale import load_upscaler, upscale
 from tests.elders import elder, pickled
 from tests.pictured import KINDS, noise, plain
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -58,17 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def put(net: Any, file: Path) -> None:
     """Weights that carry the picture through, so that what comes out can be looked at."""
     save_file({name: weight.contiguous() for name, weight in net.state_dict().items()}, file)
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[Residency]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    held = Residency([load_network], found)
-    tokens = models.current.set(found), memory.current.set(held)
-    yield held
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 def rrdb(blocks: int, features: int = 64) -> Any:

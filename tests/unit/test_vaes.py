@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,48 +9,33 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
-from engine.machine import prepare
 from engine.memory import Residency, estimate
-from engine.models import Models
 from engine.types import Image
 from nodes import load
 from nodes.latent import decode_latent, encode_image
 from nodes.load import load_model, load_vae
 from tests import tiny
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+pytestmark = pytest.mark.usefixtures("residency")
+
 SHARED = "decoder.conv_in.weight"
 
 
 @pytest.fixture(scope="module")
-def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(folder: Path) -> Path:
     """A tiny model, and VAEs of other weights: a folder, one scaled like SDXL's, single files."""
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
     torch.manual_seed(5)
     other = tiny.vae()
-    other.save_pretrained(top / "vae" / "other")
+    other.save_pretrained(folder / "vae" / "other")
     other.register_to_config(scaling_factor=0.13025)
-    other.save_pretrained(top / "vae" / "xl")
+    other.save_pretrained(folder / "vae" / "xl")
     other.register_to_config(latent_channels=5)
-    other.save_pretrained(top / "vae" / "strange")
-    save_file({SHARED: torch.zeros(512, 4, 3, 3)}, top / "vae" / "single.safetensors")
-    save_file({f"first_stage_model.{SHARED}": torch.zeros(512, 4, 3, 3)}, top / "vae" / "old.safetensors")
-    save_file({"something": torch.zeros(1)}, top / "vae" / "nothing.safetensors")
-    return top
-
-
-@pytest.fixture(autouse=True)
-def _here(top: Path) -> Iterator[None]:
-    prepare()
-    found = Models([top], hub=top / "hub")
-    held = memory.current.set(Residency(LOADERS, found, limit_bytes=10**9))
-    named = models.current.set(found)
-    yield
-    models.current.reset(named)
-    memory.current.reset(held)
+    other.save_pretrained(folder / "vae" / "strange")
+    save_file({SHARED: torch.zeros(512, 4, 3, 3)}, folder / "vae" / "single.safetensors")
+    save_file({f"first_stage_model.{SHARED}": torch.zeros(512, 4, 3, 3)}, folder / "vae" / "old.safetensors")
+    save_file({"something": torch.zeros(1)}, folder / "vae" / "nothing.safetensors")
+    return folder
 
 
 def picture() -> Image:
@@ -91,18 +75,18 @@ def test_a_single_file_that_fits_several_families_asks(name: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "first_stage_model."])
 def test_a_single_file_loads_by_the_names_of_its_first_release(
-    top: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tiny VAE in the old names, with its own configuration in the place of the family's."""
     from nodes._lib import families
 
-    if not (top / "whole.safetensors").exists():
-        tiny.single_file(top / "diffusers" / "tiny", top / "whole.safetensors")
-    tensors = {k: v for k, v in tiny.load(top).items() if k.startswith("first_stage_model.")}
+    if not (folder / "whole.safetensors").exists():
+        tiny.single_file(folder / "diffusers" / "tiny", folder / "whole.safetensors")
+    tensors = {k: v for k, v in tiny.load(folder).items() if k.startswith("first_stage_model.")}
     named = {prefix + name.removeprefix("first_stage_model."): value for name, value in tensors.items()}
-    file = top / "vae" / f"file{len(prefix)}.safetensors"
+    file = folder / "vae" / f"file{len(prefix)}.safetensors"
     save_file(named, file)
-    row = families.Latents(config=top / "diffusers" / "tiny")
+    row = families.Latents(config=folder / "diffusers" / "tiny")
     monkeypatch.setattr(families, "LATENTS", families.LATENTS)
     monkeypatch.setitem(families.LATENTS, "sd15", row)
     alone = load_vae(file.stem, family="sd15")
@@ -111,8 +95,8 @@ def test_a_single_file_loads_by_the_names_of_its_first_release(
     assert np.array_equal(decode_latent(alone, latent).pixels, wanted)
 
 
-def test_its_size_is_known_before_it_is_loaded(top: Path) -> None:
-    file = Models([top], hub=top / "hub").find("other", "vae")
+def test_its_size_is_known_before_it_is_loaded(residency: Residency) -> None:
+    file = residency.models.find("other", "vae")
     ref = load_vae("other")
     weights = sum(p.numel() for p in tiny.vae().parameters())
     assert estimate(file, load.place_of_vae(ref), "float32") == 4 * weights
