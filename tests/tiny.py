@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ def unet(channels: int = 4) -> Any:
     )
 
 
-def controlnet(seed: int = 0) -> Any:
-    """One for that UNet, whose outputs are not zero as before training."""
+def controlnet(seed: int = 0, unet: Callable[[], Any] = unet, hint: tuple[int, ...] = (8, 16)) -> Any:
+    """One for a UNet, that one if no other, whose outputs are not zero as before training."""
     torch.manual_seed(seed)
-    net = ControlNetModel.from_unet(unet(), conditioning_embedding_out_channels=(8, 16))
+    net = ControlNetModel.from_unet(unet(), conditioning_embedding_out_channels=hint)
     for weight in net.parameters():
         if not weight.any():
             torch.nn.init.normal_(weight, std=0.3)
@@ -81,6 +82,13 @@ def diffusers_folder(folder: Path, seed: int = 0) -> Path:
     shutil.copytree(TOKENIZER, folder / "tokenizer")
     shutil.copy(TOKENIZER.parent / "model_index.json", folder)
     return folder
+
+
+def filler(folder: Path) -> None:
+    """A denoiser that fills holes, by itself."""
+    torch.manual_seed(3)
+    unet(9).save_pretrained(folder / "unet")
+    vae().save_config(folder / "vae")  # for how many pixels a cell stands
 
 
 def single_file(folder: Path, file: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from tests import speech, tiny
@@ -98,13 +98,8 @@ def large_unet(cross: int, numbers: int) -> Any:
 
 
 def large_controlnet(seed: int) -> Any:
-    """One for SDXL, whose outputs are not zero as before training."""
-    torch.manual_seed(seed)
-    net = ControlNetModel.from_unet(large_unet(64, 6), conditioning_embedding_out_channels=(8, 8, 8, 16))
-    for weight in net.parameters():
-        if not weight.any():
-            torch.nn.init.normal_(weight, std=0.3)
-    return net
+    """One for SDXL."""
+    return tiny.controlnet(seed, lambda: large_unet(64, 6), (8, 8, 8, 16))
 
 
 def euler(**options: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,42 +14,29 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from engine import memory, models
 from engine.errors import BadInput
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Conditioning, ControlNet, Guide, Image, Latent, Mask
-from nodes import control, load
 from nodes.control import canny, guide, load_controlnet
 from nodes.latent import decode_latent, empty_latent, encode_for_inpainting, encode_image, mask_latent
-from nodes.load import Loaded, load_denoiser, load_model
+from nodes.load import Loaded, load_denoiser
 from nodes.sample import sample
 from nodes.text import encode_text
-from tests import tiny
+from tests import pipelines, tiny
+from tests.pictured import noise
+from tests.pipelines import quiet
 
-LOADERS = (
-    load.read_denoiser,
-    load.read_text_encoder,
-    load.read_vae,
-    control.read_controlnet,
-)
 PROMPT = "a red circle"
 SIDE = 32
 WALK: dict[str, Any] = {"steps": 5, "guidance": 4.0, "method": "ddim", "seed": 7}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(folder: Path) -> Path:
     """A models folder with a tiny model, two ControlNets, and a denoiser that fills holes."""
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
-    tiny.controlnet(1).save_pretrained(top / "controlnet" / "first")
-    tiny.controlnet(2).save_pretrained(top / "controlnet" / "second")
-    torch.manual_seed(3)
-    tiny.unet(9).save_pretrained(top / "denoisers" / "filler" / "unet")
-    tiny.vae().save_config(top / "denoisers" / "filler" / "vae")  # for how many pixels a cell stands
-    return top
+    tiny.controlnet(1).save_pretrained(folder / "controlnet" / "first")
+    tiny.controlnet(2).save_pretrained(folder / "controlnet" / "second")
+    tiny.filler(folder / "denoisers" / "filler")
+    return folder
 
 
 class Tiny(NamedTuple):
@@ -58,34 +45,21 @@ class Tiny(NamedTuple):
     canvas: Latent
     folder: Path
 
+    def pipeline(self, kind: str, **parts: Any) -> Any:
+        return quiet(kind, self.folder / "diffusers" / "tiny", **parts)
 
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[Tiny]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    loaded = load_model("tiny")
-    yield Tiny(
-        loaded, encode_text(loaded.text_encoder, PROMPT), empty_latent(loaded.denoiser, SIDE, SIDE), folder
-    )
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
+
+drawn = partial(pipelines.drawn, prompt=PROMPT, num_inference_steps=5, guidance_scale=4.0)
+
+
+@pytest.fixture
+def here(model: Loaded, folder: Path) -> Tiny:
+    words, canvas = encode_text(model.text_encoder, PROMPT), empty_latent(model.denoiser, SIDE, SIDE)
+    return Tiny(model, words, canvas, folder)
 
 
 def picture(seed: int) -> Image:
-    return Image(np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
-
-
-def quiet(kind: str, folder: Path, **parts: Any) -> Any:
-    options = {"dtype": torch.float32, "safety_checker": None, "local_files_only": True, **parts}
-    found = getattr(diffusers, kind).from_pretrained(folder / "diffusers" / "tiny", **options)
-    found.set_progress_bar_config(disable=True)
-    return found
-
-
-def drawn(pipeline: Any, **options: Any) -> Any:
-    options = {"prompt": PROMPT, "num_inference_steps": 5, "guidance_scale": 4.0, **options}
-    return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **options).images[0])
+    return noise(SIDE, SIDE, seed=seed)
 
 
 def net(folder: Path, name: str) -> Any:
@@ -97,7 +71,7 @@ def net(folder: Path, name: str) -> Any:
 def test_a_guide_draws_the_pixels_of_its_pipeline(here: Tiny, method: Any, start: float, end: float) -> None:
     guides = guide(load_controlnet("first"), picture(1), strength=0.7, start=start, end=end)
     found = sample(here.model.denoiser, here.words, here.canvas, guides=guides, **{**WALK, "method": method})
-    pipeline = quiet("StableDiffusionControlNetPipeline", here.folder, controlnet=net(here.folder, "first"))
+    pipeline = here.pipeline("StableDiffusionControlNetPipeline", controlnet=net(here.folder, "first"))
     scheduler = {"ddim": "DDIM", "euler": "EulerDiscrete", "dpm++ 2m": "DPMSolverMultistep"}[method]
     pipeline.scheduler = getattr(diffusers, scheduler + "Scheduler").from_config(pipeline.scheduler.config)
     shown = Pillow.fromarray(np.asarray(picture(1).pixels))
@@ -115,7 +89,7 @@ def test_several_guides_count_together(here: Tiny) -> None:
     both = guide(load_controlnet("second"), picture(2), strength=1.5, end=0.6, others=first)
     found = sample(here.model.denoiser, here.words, here.canvas, guides=both, **WALK)
     nets = [net(here.folder, "first"), net(here.folder, "second")]
-    pipeline = quiet("StableDiffusionControlNetPipeline", here.folder, controlnet=nets)
+    pipeline = here.pipeline("StableDiffusionControlNetPipeline", controlnet=nets)
     wanted = drawn(
         pipeline, image=[Pillow.fromarray(np.asarray(picture(seed).pixels)) for seed in (1, 2)],
         controlnet_conditioning_scale=[0.5, 1.5], control_guidance_start=[0.0, 0.0],
@@ -147,7 +121,7 @@ def test_a_masked_latent_draws_the_pixels_of_the_inpainting_pipeline(
     start = encode_image(here.model.vae, picture(3))
     options = {**WALK, "method": method, "strength": strength}
     found = sample(here.model.denoiser, here.words, mask_latent(start, box()), **options)
-    pipeline = quiet("StableDiffusionInpaintPipeline", here.folder)
+    pipeline = here.pipeline("StableDiffusionInpaintPipeline")
     scheduler = {"ddim": "DDIM", "euler": "EulerDiscrete", "dpm++ 2m": "DPMSolverMultistep"}[method]
     pipeline.scheduler = getattr(diffusers, scheduler + "Scheduler").from_config(pipeline.scheduler.config)
     wanted = drawn(
@@ -172,7 +146,7 @@ def test_a_model_made_to_fill_holes_draws_the_pixels_of_its_pipeline(here: Tiny)
     start = encode_for_inpainting(here.model.vae, picture(3), box())
     found = sample(filler, here.words, start, **WALK)
     unet = diffusers.UNet2DConditionModel.from_pretrained(here.folder / "denoisers" / "filler" / "unet")
-    pipeline = quiet("StableDiffusionInpaintPipeline", here.folder, unet=unet)
+    pipeline = here.pipeline("StableDiffusionInpaintPipeline", unet=unet)
     assert start.hole is not None
     wanted = drawn(
         pipeline, image=torch.from_numpy(np.array(start.samples))[None], mask_image=torch_mask(),

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from engine import memory, models
 from engine.context import Context
 from engine.errors import BadInput
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Conditioning, ControlNet, Guide, Image, Latent, Mask
-from nodes import load
 from nodes._lib.schedules import FLOWS
 from nodes.conditioning import average_prompts, limit_to_area, set_sizes, zero_prompt
 from nodes.latent import decode_latent, empty_latent, encode_image, mask_latent
 from nodes.load import Loaded, load_model, use_lora
 from nodes.sample import sample
 from nodes.text import count_tokens, encode_text
-from tests import twins
+from tests import pipelines, twins
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
+pytestmark = pytest.mark.usefixtures("residency")
+
 SIDE = 64
 WALK: dict[str, Any] = {"steps": 6, "guidance": 3.0, "seed": 7}
 
@@ -41,24 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("models")
     for name in ("sd3", "flux", "fibo"):
         twins.make(name).save_pretrained(top / "diffusers" / name)
-    net = twins.make("flux").transformer
-    net.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
     (top / "loras").mkdir()
-    state = {f"transformer.{name}": value for name, value in get_peft_model_state_dict(net).items()}
-    save_file(
-        {name: value.contiguous() for name, value in state.items()}, top / "loras" / "style.safetensors"
-    )
+    style = pipelines.changes(twins.make("flux"), 0, transformer=["to_q", "to_v"])
+    save_file(style, top / "loras" / "style.safetensors")
     return top
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[None]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
 
 
 @pytest.fixture
@@ -146,11 +124,8 @@ def test_a_lora_changes_a_transformer_and_comes_off_again(folder: Path) -> None:
     pipeline = twins.make("flux")
     pipeline.load_lora_weights(folder / "loras", weight_name="style.safetensors", adapter_name="style")
     pipeline.set_adapters(["style"], [0.7])
-    wanted = pipeline(
-        "a cat", height=SIDE, width=SIDE, num_inference_steps=6, guidance_scale=3.0,
-        generator=torch.Generator().manual_seed(7),
-    ).images[0]  # fmt: skip
-    np.testing.assert_array_equal(found, np.asarray(wanted))
+    options = {"height": SIDE, "width": SIDE, "num_inference_steps": 6, "guidance_scale": 3.0}
+    np.testing.assert_array_equal(found, pipelines.drawn(pipeline, prompt="a cat", **options))
     assert not np.array_equal(found, plain)
     np.testing.assert_array_equal(drawn(model), plain)
 

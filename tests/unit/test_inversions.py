@@ -2,72 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Conditioning, TextEncoder
-from nodes import load
-from nodes.load import load_model
+from nodes.load import Loaded
 from nodes.text import count_tokens, encode_text, learned_words
-from tests import tiny
+from tests.pipelines import quiet
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 WIDTH = 32
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
 TWO = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(3))
 
 
 @pytest.fixture(scope="module")
-def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(folder: Path) -> Path:
     """A tiny model, and the same embedding in every layout."""
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
-    folder = top / "embeddings"
-    (folder / "mine").mkdir(parents=True)
-    save_file({"<cat>": TWO[0].clone()}, folder / "one.safetensors")
-    save_file({"emb_params": TWO}, folder / "cat.safetensors")
-    save_file({"<cat>": TWO}, folder / "mine" / "cat-2.1.safetensors")
-    save_file({"clip_g": torch.zeros(2, 80), "clip_l": TWO}, folder / "xl.safetensors")
-    save_file({"emb_params": torch.zeros(1, 768)}, folder / "other.safetensors")
-    save_file({"emb_params": torch.zeros(76, WIDTH)}, folder / "long.safetensors")
-    save_file({"emb_params": torch.randn(40, WIDTH)}, folder / "forty.safetensors")
-    save_file({"a": TWO, "b": TWO.clone()}, folder / "strange.safetensors")
-    return top
-
-
-@pytest.fixture(autouse=True)
-def _here(top: Path) -> Iterator[None]:
-    prepare()
-    found = Models([top], hub=top / "hub")
-    held = memory.current.set(Residency(LOADERS, found, limit_bytes=10**9))
-    named = models.current.set(found)
-    yield
-    models.current.reset(named)
-    memory.current.reset(held)
+    place = folder / "embeddings"
+    (place / "mine").mkdir(parents=True)
+    save_file({"<cat>": TWO[0].clone()}, place / "one.safetensors")
+    save_file({"emb_params": TWO}, place / "cat.safetensors")
+    save_file({"<cat>": TWO}, place / "mine" / "cat-2.1.safetensors")
+    save_file({"clip_g": torch.zeros(2, 80), "clip_l": TWO}, place / "xl.safetensors")
+    save_file({"emb_params": torch.zeros(1, 768)}, place / "other.safetensors")
+    save_file({"emb_params": torch.zeros(76, WIDTH)}, place / "long.safetensors")
+    save_file({"emb_params": torch.randn(40, WIDTH)}, place / "forty.safetensors")
+    save_file({"a": TWO, "b": TWO.clone()}, place / "strange.safetensors")
+    return folder
 
 
 @pytest.fixture
-def encoder(_here: None) -> TextEncoder:
-    return load_model("tiny").text_encoder
+def encoder(model: Loaded) -> TextEncoder:
+    return model.text_encoder
 
 
 def same(a: Conditioning, b: Conditioning) -> bool:
     return np.array_equal(a.embeds, b.embeds)
 
 
-def test_it_is_read_as_diffusers_reads_it(top: Path, encoder: TextEncoder) -> None:
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(top / "diffusers" / "tiny", safety_checker=None)
+def test_it_is_read_as_diffusers_reads_it(folder: Path, encoder: TextEncoder) -> None:
+    pipeline = quiet("StableDiffusionPipeline", folder / "diffusers" / "tiny")
     pipeline.load_textual_inversion({"<cat>": TWO}, token="<cat>")
     wanted, _ = pipeline.encode_prompt("a <cat> on a hill", "cpu", 1, False)
     found = encode_text(encoder, "a embedding:cat on a hill")
@@ -110,8 +90,8 @@ def test_it_is_never_cut_in_two(encoder: TextEncoder) -> None:
     assert same(encode_text(encoder, "embedding:forty embedding:forty a"), apart)
 
 
-def test_another_content_is_another_prompt(top: Path) -> None:
-    file = top / "embeddings" / "changing.safetensors"
+def test_another_content_is_another_prompt(folder: Path) -> None:
+    file = folder / "embeddings" / "changing.safetensors"
     save_file({"emb_params": TWO}, file)
     first = learned_words("a embedding:changing")
     save_file({"emb_params": TWO + 1}, file)

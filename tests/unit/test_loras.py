@@ -2,67 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from engine import memory, models
+from engine import memory
 from engine.errors import MissingModel, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
-from nodes import load
 from nodes.latent import decode_latent, empty_latent
-from nodes.load import Loaded, load_model, use_lora
+from nodes.load import Loaded, use_lora
 from nodes.sample import sample
 from nodes.text import encode_text
-from tests import tiny
+from tests import pipelines
 
 pytestmark = pytest.mark.filterwarnings("ignore:Already found a")  # in what diffusers itself does
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae)
 PROMPT = "a red circle"
-RANK = 3
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(folder: Path) -> Path:
     """A tiny model, two LoRAs as diffusers writes them, the first also as kohya does, and misfits."""
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
-    (top / "loras").mkdir()
+    (folder / "loras").mkdir()
     for seed, name in ((1, "first"), (2, "second")):
-        save_file(changes(top, seed), top / "loras" / f"{name}.safetensors")
-    save_file(as_kohya(changes(top, 1)), top / "loras" / "kohya.safetensors")
-    larger = {name: torch.cat([value, value], -1) for name, value in changes(top, 1).items()}
-    save_file(larger, top / "loras" / "larger.safetensors")
-    save_file({"something.else": torch.zeros(2)}, top / "loras" / "other.safetensors")
-    return top
+        save_file(changes(folder, seed), folder / "loras" / f"{name}.safetensors")
+    save_file(as_kohya(changes(folder, 1)), folder / "loras" / "kohya.safetensors")
+    larger = {name: torch.cat([value, value], -1) for name, value in changes(folder, 1).items()}
+    save_file(larger, folder / "loras" / "larger.safetensors")
+    save_file({"something.else": torch.zeros(2)}, folder / "loras" / "other.safetensors")
+    return folder
 
 
-def changes(top: Path, seed: int) -> dict[str, torch.Tensor]:
-    """Random changes of every attention layer, by the names of diffusers."""
-    found: dict[str, torch.Tensor] = {}
-    pipeline = quiet(top)
-    torch.manual_seed(seed)
-    layers = (
-        ("unet", ["to_q", "to_k", "to_v", "to_out.0"]),
-        ("text_encoder", ["q_proj", "k_proj", "v_proj", "out_proj"]),
-    )
-    for part, names in layers:
-        module = getattr(pipeline, part)
-        module.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=names, init_lora_weights=False))
-        found |= {f"{part}.{name}": value for name, value in get_peft_model_state_dict(module).items()}
-    return {name: value.contiguous() for name, value in found.items()}
+def changes(folder: Path, seed: int) -> dict[str, torch.Tensor]:
+    """Of every attention layer."""
+    layers = {
+        "unet": ["to_q", "to_k", "to_v", "to_out.0"],
+        "text_encoder": ["q_proj", "k_proj", "v_proj", "out_proj"],
+    }
+    return pipelines.changes(quiet(folder), seed, **layers)
 
 
 def as_kohya(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -74,26 +55,12 @@ def as_kohya(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         prefix = "lora_unet_" if part == "unet" else "lora_te_text_model_"
         stem = prefix + layer.removeprefix("text_model.").replace(".", "_")
         found[f"{stem}.{'lora_down' if which == 'lora_A' else 'lora_up'}.weight"] = value
-        found[f"{stem}.alpha"] = torch.tensor(float(RANK))
+        found[f"{stem}.alpha"] = torch.tensor(float(pipelines.RANK))
     return found
 
 
-@pytest.fixture(autouse=True)
-def model(folder: Path) -> Iterator[Loaded]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield load_model("tiny")
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
-
-
 def quiet(folder: Path) -> Any:
-    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
-        folder / "diffusers" / "tiny", dtype=torch.float32, safety_checker=None, local_files_only=True
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return pipelines.quiet("StableDiffusionPipeline", folder / "diffusers" / "tiny")
 
 
 def ours(model: Loaded, *loras: tuple[str, float], text_strength: float | None = None) -> NDArray[np.uint8]:
@@ -114,10 +81,7 @@ def theirs(folder: Path, *loras: tuple[str, float]) -> NDArray[np.uint8]:
             folder / "loras", weight_name=f"{name}.safetensors", adapter_name=f"n{place}"
         )
     pipeline.set_adapters([f"n{place}" for place in range(len(loras))], [weight for _, weight in loras])
-    made = pipeline(
-        PROMPT, num_inference_steps=3, guidance_scale=4.0, generator=torch.Generator().manual_seed(7)
-    )
-    return np.asarray(made.images[0])
+    return pipelines.drawn(pipeline, prompt=PROMPT, num_inference_steps=3, guidance_scale=4.0)
 
 
 @pytest.mark.parametrize(

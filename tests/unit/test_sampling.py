@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 import msgspec
@@ -19,6 +20,7 @@ from nodes.latent import decode_latent, empty_latent, encode_image
 from nodes.load import Loaded, load_model
 from nodes.sample import Method, Spacing, sample
 from nodes.text import encode_text
+from tests import pipelines
 
 pytestmark = pytest.mark.model
 
@@ -47,16 +49,7 @@ def pipeline() -> Any:
 
 
 def quiet(kind: str) -> Any:
-    import diffusers
-
-    found = getattr(diffusers, kind).from_pretrained(
-        ROOT / "models" / "starter" / "base",
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        safety_checker=None,
-    )
-    found.set_progress_bar_config(disable=True)
+    found = pipelines.quiet(kind, ROOT / "models" / "starter" / "base", use_safetensors=True)
     found.trained = dict(found.scheduler.config)
     return found
 
@@ -71,9 +64,7 @@ def scheduled(pipeline: Any, method: str, spacing: str = "model") -> Any:
     return pipeline
 
 
-def drawn(pipeline: Any, **options: Any) -> Any:
-    options = {"prompt": PROMPT, "num_inference_steps": STEPS, "guidance_scale": 4.0, **options}
-    return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **options).images[0])
+drawn = partial(pipelines.drawn, prompt=PROMPT, num_inference_steps=STEPS, guidance_scale=4.0)
 
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__")  # numpy about the scheduler of dpm2

@@ -27,6 +27,7 @@ from nodes.schedules import (
 )
 from nodes.seeds import seeds, vary_seed
 from nodes.text import encode_text
+from tests import pipelines
 
 pytestmark = pytest.mark.model
 
@@ -139,19 +140,14 @@ def test_a_schedule_draws_the_pixels_of_the_pipeline_with_these_sigmas(
     ten = published_schedule("align your steps, SD 1.5", 10)
     sigmas = diffusers.schedulers.AysSchedules["StableDiffusionSigmas"]
     assert schedule_sigmas(ten) == pytest.approx(sigmas)
-    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
-        ROOT / "models" / "starter" / "base", dtype=torch.float32, safety_checker=None, local_files_only=True
-    )
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = pipelines.quiet("StableDiffusionPipeline", ROOT / "models" / "starter" / "base")
     pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
-    wanted = pipeline(
-        PROMPT, sigmas=sigmas, guidance_scale=4.0, height=SIDE, width=SIDE,
-        generator=torch.Generator().manual_seed(7),
-    ).images[0]  # fmt: skip
+    options = {"sigmas": sigmas, "guidance_scale": 4.0, "height": SIDE, "width": SIDE}
+    wanted = pipelines.drawn(pipeline, prompt=PROMPT, **options)
     found = sample(
         model.denoiser, words, canvas, guidance=4.0, method="euler", seed=7, schedule=ten, steps=99
     ).latent
-    np.testing.assert_array_equal(decode_latent(model.vae, found).pixels, np.asarray(wanted))
+    np.testing.assert_array_equal(decode_latent(model.vae, found).pixels, wanted)
 
 
 def test_euler_ancestral_walks_a_schedule_too(model: Loaded, drawn: Any) -> None:

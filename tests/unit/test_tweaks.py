@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +13,10 @@ import torch
 from diffusers.guiders import AdaptiveProjectedGuidance
 from numpy.typing import NDArray
 
-from engine import memory, models
+from engine import memory
 from engine.context import Context
 from engine.errors import BadInput, Cancelled
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
 from engine.types import Conditioning, Denoiser, Image, Latent, Mask
-from nodes import control, load
 from nodes._lib import coding, doubles
 from nodes._lib.regions import within
 from nodes._lib.steering import Level, Steered, Steering
@@ -29,32 +25,24 @@ from nodes.conditioning import combine_prompts, limit_to_area
 from nodes.control import guide, load_controlnet
 from nodes.guidance import limit_guidance, perturb_attention, project_guidance, rescale_guidance
 from nodes.latent import decode_latent, empty_latent, encode_for_inpainting, mask_latent
-from nodes.load import Loaded, load_denoiser, load_model
+from nodes.load import Loaded, load_denoiser
 from nodes.sample import sample
 from nodes.text import encode_text
 from nodes.tweaks import FreeU, Seamless, draw_in_windows, draw_seamless, free_u
-from tests import tiny
+from tests import pipelines, tiny
+from tests.pictured import noise
+from tests.pipelines import quiet
 
-LOADERS = (
-    load.read_denoiser,
-    load.read_text_encoder,
-    load.read_vae,
-    control.read_controlnet,
-)
 PROMPT = "a red circle"
 SIDE = 32
 WALK: dict[str, Any] = {"steps": 4, "guidance": 4.0, "method": "ddim", "seed": 7}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top = tmp_path_factory.mktemp("models")
-    tiny.diffusers_folder(top / "diffusers" / "tiny")
-    tiny.controlnet(1).save_pretrained(top / "controlnet" / "first")
-    torch.manual_seed(3)
-    tiny.unet(9).save_pretrained(top / "denoisers" / "filler" / "unet")
-    tiny.vae().save_config(top / "denoisers" / "filler" / "vae")
-    return top
+def folder(folder: Path) -> Path:
+    tiny.controlnet(1).save_pretrained(folder / "controlnet" / "first")
+    tiny.filler(folder / "denoisers" / "filler")
+    return folder
 
 
 class Tiny(NamedTuple):
@@ -73,28 +61,18 @@ class Tiny(NamedTuple):
         return np.asarray(decode_latent(self.model.vae, found.latent).pixels)
 
     def pipeline(self, kind: str = "StableDiffusionPipeline", **parts: Any) -> Any:
-        options = {"dtype": torch.float32, "safety_checker": None, "local_files_only": True, **parts}
-        found = getattr(diffusers, kind).from_pretrained(self.folder / "diffusers" / "tiny", **options)
-        found.set_progress_bar_config(disable=True)
-        return found
+        return quiet(kind, self.folder / "diffusers" / "tiny", **parts)
 
 
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[Tiny]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    loaded = load_model("tiny")
-    yield Tiny(
-        loaded, encode_text(loaded.text_encoder, PROMPT), empty_latent(loaded.denoiser, SIDE, SIDE), folder
-    )
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
+drawn = partial(
+    pipelines.drawn, prompt=PROMPT, num_inference_steps=4, guidance_scale=4.0, height=SIDE, width=SIDE
+)
 
 
-def drawn(pipeline: Any, **options: Any) -> NDArray[Any]:
-    given = {"prompt": PROMPT, "num_inference_steps": 4, "guidance_scale": 4.0, "height": SIDE, "width": SIDE}
-    return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **{**given, **options}).images[0])
+@pytest.fixture
+def here(model: Loaded, folder: Path) -> Tiny:
+    words, canvas = encode_text(model.text_encoder, PROMPT), empty_latent(model.denoiser, SIDE, SIDE)
+    return Tiny(model, words, canvas, folder)
 
 
 def seamless(here: Tiny, model: Denoiser | None = None, edges: Any = "all") -> Denoiser:
@@ -269,7 +247,7 @@ def test_prompts_guides_and_masks_keep_their_places_in_windows(here: Tiny) -> No
     right = limit_to_area(encode_text(here.model.text_encoder, "blue"), 0.5, 0, 0.5, 1)
     words = combine_prompts(left, right)
     wide = empty_latent(model, 64, 32)
-    picture = Image(np.random.default_rng(1).integers(0, 256, (32, 64, 3), np.uint8))
+    picture = noise(64, 32, seed=1)
     guides = guide(load_controlnet("first"), picture, strength=0.7)
     mask = Mask(np.tile(np.linspace(0, 1, 64, dtype=np.float32), (32, 1)))
     start = mask_latent(wide, mask)
@@ -388,7 +366,7 @@ def test_windows_go_round_a_seamless_picture(here: Tiny) -> None:
 
 
 def test_a_seamless_run_with_a_guide_lets_the_guide_go_round_too(here: Tiny) -> None:
-    picture = Image(np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+    picture = noise(SIDE, SIDE, seed=1)
     guides = guide(load_controlnet("first"), picture)
     model = seamless(here)
     assert not np.array_equal(here.drawn(model, guides=guides), here.drawn(guides=guides))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,30 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from engine import memory, models
 from engine.errors import BadInput
-from engine.machine import prepare
 from engine.memory import Residency
-from engine.models import Models
 from engine.types import Conditioning, Image, Latent, Mask
-from nodes import control, load
 from nodes.conditioning import combine_prompts, limit_to_area, set_sizes
 from nodes.control import guide, load_controlnet
 from nodes.latent import decode_latent, empty_latent, encode_image, mask_latent
 from nodes.load import Loaded, load_model, use_lora
 from nodes.sample import sample
 from nodes.text import count_tokens, encode_text
-from tests import twins
+from tests import pipelines, twins
+from tests.pictured import noise
 
-LOADERS = (load.read_denoiser, load.read_text_encoder, load.read_vae, control.read_controlnet)
 PROMPT, AGAINST = "a red circle on a blue background", "a green square"
 SIDE = 64
 WALK: dict[str, Any] = {"steps": 5, "guidance": 4.0, "seed": 7}
+LAYERS = {
+    "unet": ["to_q", "to_k", "to_v", "to_out.0"],
+    "text_encoder": ["q_proj", "v_proj"],
+    "text_encoder_2": ["q_proj", "v_proj"],
+}
+"""What the LoRA changes."""
 
 
 @pytest.fixture(scope="module")
@@ -47,33 +47,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     refiner.save_pretrained(top / "diffusers" / "refiner")
     twins.large_controlnet(1).save_pretrained(top / "controlnet" / "edges")
     (top / "loras").mkdir()
-    save_file(changes(base), top / "loras" / "style.safetensors")
+    save_file(pipelines.changes(base, 5, **LAYERS), top / "loras" / "style.safetensors")
     return top
 
 
-def changes(pipeline: Any) -> dict[str, torch.Tensor]:
-    """Random changes of the UNet and both encoders, by the names of diffusers."""
-    found: dict[str, torch.Tensor] = {}
-    torch.manual_seed(5)
-    for part, names in (
-        ("unet", ["to_q", "to_k", "to_v", "to_out.0"]),
-        ("text_encoder", ["q_proj", "v_proj"]),
-        ("text_encoder_2", ["q_proj", "v_proj"]),
-    ):
-        module = getattr(pipeline, part)
-        module.add_adapter(LoraConfig(r=3, lora_alpha=3, target_modules=names, init_lora_weights=False))
-        found |= {f"{part}.{name}": value for name, value in get_peft_model_state_dict(module).items()}
-    return {name: value.contiguous() for name, value in found.items()}
-
-
-@pytest.fixture(autouse=True)
-def model(folder: Path) -> Iterator[Loaded]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    tokens = models.current.set(found), memory.current.set(Residency(LOADERS, found, dtype="float32"))
-    yield load_model("sdxl")
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
+@pytest.fixture
+def model(residency: Residency) -> Loaded:
+    return load_model("sdxl")
 
 
 @pytest.fixture
@@ -87,20 +67,14 @@ def canvas(model: Loaded) -> Latent:
 
 
 def quiet(kind: str, folder: Path, name: str = "sdxl", **parts: Any) -> Any:
-    found = getattr(diffusers, kind).from_pretrained(
-        folder / "diffusers" / name, dtype=torch.float32, local_files_only=True, **parts
-    )
-    found.set_progress_bar_config(disable=True)
-    return found
+    return pipelines.quiet(kind, folder / "diffusers" / name, **parts)
 
 
-def drawn(pipeline: Any, **options: Any) -> Any:
-    options = {"prompt": PROMPT, "num_inference_steps": 5, "guidance_scale": 4.0, **options}
-    return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **options).images[0])
+drawn = partial(pipelines.drawn, prompt=PROMPT, num_inference_steps=5, guidance_scale=4.0)
 
 
 def picture(seed: int) -> Image:
-    return Image(np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+    return noise(SIDE, SIDE, seed=seed)
 
 
 def pixels(model: Loaded, latent: Latent) -> NDArray[np.uint8]:
