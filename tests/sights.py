@@ -1,4 +1,4 @@
-"""Tiny random models of the transformers library in the layouts of real ones, as folders."""
+"""Tiny random models of the transformers library in the layouts of real ones, and what they look at."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers as tf
+from PIL import Image as Pillow
 from recipe import wordpieces
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 
+from engine.types import Image
 from tests.tiny import TOKENIZER, WORDS
 
 SAID = ("a red circle on a blue background", "a smiling orange cat", "green hills at night, soft light")
 NAMES = ("wall", "sky", "cat, house cat", "person", "tree")
 SIDE = 64
 END = "<|endoftext|>"
+
+
+def picture(seed: int = 0, width: int = 80, height: int = 56) -> Image:
+    """Blocks of chance colours."""
+    chance = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+    return Image(chance.repeat(8, 0).repeat(8, 1))
+
+
+def opened(image: Image) -> Pillow.Image:
+    """As the library wants it."""
+    return Pillow.fromarray(np.asarray(image.pixels, np.uint8))
 
 
 def lively(module: nn.Module) -> Any:
@@ -239,10 +253,10 @@ KINDS: dict[str, tuple[Callable[[Path], None], ...]] = {
 }
 
 
-def make(top: Path) -> Path:
-    """A models folder with one of each."""
-    for seed, (kind, makers) in enumerate(KINDS.items()):
-        for maker in makers:
+def make(top: Path, *kinds: str) -> Path:
+    """A models folder with one of each, or of these kinds."""
+    for seed, kind in enumerate(KINDS):
+        for maker in KINDS[kind] if kind in (kinds or KINDS) else ():
             torch.manual_seed(seed)
             maker(top / kind / maker.__name__)
     return top

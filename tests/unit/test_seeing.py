@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from PIL import Image as Pillow
 
-from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
-from engine.machine import prepare
 from engine.memory import Residency
 from engine.models import Models, content_of, kind_of
 from engine.types import Box, DepthModel, Image
-from nodes import see
 from nodes.pose import draw_pose
 from nodes.see import (
     estimate_depth,
@@ -34,32 +29,14 @@ from nodes.see import (
     parse_scene,
 )
 from tests import sights
+from tests.sights import opened, picture
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sights.make(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[Residency]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    residency = Residency((see.load_transformer,), found, dtype="float32")
-    tokens = models.current.set(found), memory.current.set(residency)
-    yield residency
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
-
-
-def picture(seed: int = 0, width: int = 80, height: int = 56) -> Image:
-    """Blocks of chance colours."""
-    chance = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
-    return Image(chance.repeat(8, 0).repeat(8, 1))
-
-
-def opened(image: Image) -> Pillow.Image:
-    return Pillow.fromarray(np.asarray(image.pixels, np.uint8))
 
 
 # -- depth
@@ -256,14 +233,14 @@ def test_folders_of_the_hub_go_by_their_ids(folder: Path, tmp_path: Path) -> Non
         here.find("maker/small", "pose")
 
 
-def test_a_model_is_loaded_once_and_known_by_content(here: Residency) -> None:
+def test_a_model_is_loaded_once_and_known_by_content(residency: Residency) -> None:
     model = load_depth_model("dpt")
     assert model.sha256 == content_of("depth")(model="dpt")
     assert model.sha256 != content_of("depth")(model="glpn")
     estimate_depth(model, picture())
     estimate_depth(model, picture(1))
-    assert here.loads == 1
-    [held] = here.held()
+    assert residency.loads == 1
+    [held] = residency.held()
     size = model.bytes
     assert 0.8 * size < held.bytes < 1.2 * size
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from PIL import Image as Pillow
 
-from engine import memory, models
 from engine.context import Context
 from engine.errors import BadInput, Cancelled, MissingModel, Unsupported
-from engine.machine import prepare
-from engine.memory import Residency
-from engine.models import Models
-from engine.types import Image
-from nodes import see
 from nodes.tell import (
     caption_image,
     enhance_prompt,
@@ -31,44 +23,16 @@ from nodes.tell import (
     tag_image,
 )
 from tests import sights
+from tests.sights import opened, picture
+
+pytestmark = pytest.mark.usefixtures("residency")
 
 TAGS = "red, a cat, blue circle, green hills, night, red"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top = tmp_path_factory.mktemp("models")
-    for seed, (kind, maker) in enumerate(
-        [
-            ("captions", sights.blip),
-            ("captions", sights.llava),
-            ("clip", sights.clip),
-            ("language", sights.gpt2),
-        ]
-    ):
-        torch.manual_seed(seed)
-        maker(top / kind / maker.__name__)
-    return top
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path) -> Iterator[None]:
-    prepare()
-    found = Models([folder], hub=folder / "hub")
-    residency = Residency((see.load_transformer,), found, dtype="float32")
-    tokens = models.current.set(found), memory.current.set(residency)
-    yield
-    models.current.reset(tokens[0])
-    memory.current.reset(tokens[1])
-
-
-def picture(seed: int = 0) -> Image:
-    chance = np.random.default_rng(seed).integers(0, 256, (7, 10, 3), np.uint8)
-    return Image(chance.repeat(8, 0).repeat(8, 1))
-
-
-def opened(image: Image) -> Pillow.Image:
-    return Pillow.fromarray(np.asarray(image.pixels, np.uint8))
+    return sights.make(tmp_path_factory.mktemp("models"), "captions", "clip", "language")
 
 
 def listening(heard: list[float], stop_at: int = 1000) -> Context:
