@@ -9,9 +9,15 @@ import re
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Event as Signal
 from typing import Any, NamedTuple
 
 from aiohttp import web
+
+from engine.fetch import Job, fetch
+from engine.remote import Remote
+from engine.sources import Asked, Offer, offer
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".bin", ".pth", ".onnx")
@@ -129,6 +135,22 @@ async def hub() -> AsyncIterator[Hub]:
         yield found
     finally:
         await served.cleanup()
+
+
+async def asked(site: Hub, what: str, **more: Any) -> Offer:
+    """What the hub offers under a name or an address."""
+    return await asyncio.to_thread(offer, Asked(what, **more), Remote(site.url, site.token))
+
+
+async def bring(site: Hub, top: Path, what: str, **more: Any) -> str:
+    """Its place in the models folder, once it is there."""
+    return await took(site, top, await asked(site, what, **more))
+
+
+async def took(site: Hub, top: Path, offered: Offer, stop: Signal | None = None) -> str:
+    """Where an offer came to lie."""
+    job = Job(offered, top, Remote(site.url, site.token), lambda *_: None, stop or Signal(), patience=0.01)
+    return await asyncio.to_thread(fetch, job)
 
 
 def sha256(data: bytes) -> str:
