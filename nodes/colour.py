@@ -30,6 +30,7 @@ Gamma = Annotated[
 Channel = Annotated[
     Literal["all", "red", "green", "blue"], Meta(description="Which of the colours to change.")
 ]
+Grey = Literal["luma", "average", "red", "green", "blue"]
 Points = Annotated[
     object,
     JsonMark(),
@@ -193,7 +194,7 @@ def temperature(
 @node(category="image/colour")
 def grayscale(
     image: Image,
-    how: Literal["luma", "average", "red", "green", "blue"] = "luma",
+    how: Grey = "luma",
     mask: Mask | None = None,
 ) -> Image:
     """Take the colours out of a picture.

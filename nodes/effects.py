@@ -27,6 +27,7 @@ Words = Annotated[
         extra_json_schema=ui("text"),
     ),
 ]
+Grain = Literal["film", "gaussian", "uniform"]
 
 
 class Compared(NamedTuple):
@@ -135,7 +136,7 @@ def reduce_noise(
 def add_noise(
     image: Image,
     amount: Share = 0.08,
-    how: Literal["film", "gaussian", "uniform"] = "film",
+    how: Grain = "film",
     size: Annotated[
         float,
         slider(1, 32, "How large a grain is, in pixels.", step=0.5),

@@ -19,6 +19,7 @@ MOST_LINES = 100_000
 
 ShortText = Annotated[str, Meta(max_length=1000)]
 Separator = Annotated[str, Meta(max_length=1000, description="What stands between two pieces.")]
+Case = Literal["lower", "upper", "title", "sentence"]
 Find = Annotated[str, Meta(min_length=1, max_length=200, description="What is looked for.")]
 Filling = Annotated[str, Meta(max_length=LONGEST, description="Goes where the text has this name in braces.")]
 
@@ -110,7 +111,7 @@ def split(text: Text, separator: Separator = "\n", keep_empty: bool = False) -> 
 
 
 @node(category="words", lane="inline")
-def change_case(text: Text, to: Literal["lower", "upper", "title", "sentence"] = "lower") -> Text:
+def change_case(text: Text, to: Case = "lower") -> Text:
     """A text in small or capital letters."""
     if to == "sentence":
         return together([text[:1].upper(), text[1:].lower()])

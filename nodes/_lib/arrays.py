@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -16,6 +17,6 @@ def tensor(array: Array) -> torch.Tensor:
     return torch.from_numpy(np.array(array, order="C"))
 
 
-def array(tensor: torch.Tensor) -> Array:
+def array(tensor: torch.Tensor) -> NDArray[np.float32]:
     """Float32, on the CPU."""
     return np.ascontiguousarray(tensor.float().cpu().numpy())

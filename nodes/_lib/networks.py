@@ -81,5 +81,4 @@ def run(net: Any, pixels: Floats) -> Floats:
 
 def shown(net: Any, pixels: Floats) -> Floats:
     picture = tensor(pixels).permute(2, 0, 1)[None].to(net.device, net.dtype)
-    found: Floats = array(net(picture)[0].permute(1, 2, 0))  # type: ignore[assignment]  # it is float32
-    return found
+    return array(net(picture)[0].permute(1, 2, 0))

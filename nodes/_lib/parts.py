@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import msgspec
 import torch
 import transformers
 from diffusers import ControlNetModel
@@ -249,4 +250,4 @@ def preview(folder: Path, otherwise: Factors) -> Factors:
         found = json.loads((folder / "preview.json").read_text("utf-8"))
     except (OSError, ValueError):
         return otherwise
-    return tuple(tuple(map(float, row)) for row in found["latent_to_rgb"])  # type: ignore[misc]  # rows of three
+    return msgspec.convert(found["latent_to_rgb"], Factors)

@@ -53,5 +53,4 @@ def once(net: Any, architecture: str, face: Floats) -> Floats:
     seen = tensor(face * 2 - 1).permute(2, 0, 1)[None].to(net.device, net.dtype)
     with torch.inference_mode():
         made = net.model(seen, return_rgb=False, randomize_noise=False)[0]
-    found: Floats = array(made[0].clamp(-1, 1).permute(1, 2, 0) / 2 + 0.5)  # type: ignore[assignment]  # float32
-    return found
+    return array(made[0].clamp(-1, 1).permute(1, 2, 0) / 2 + 0.5)

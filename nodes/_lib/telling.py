@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteriaList
 
 from engine.context import Context
 from engine.errors import BadInput
@@ -20,7 +20,7 @@ AT_ONCE = 256
 ASK = "Describe this picture in one sentence."
 
 
-class Watched(StoppingCriteria):  # type: ignore[misc]  # transformers are not followed by mypy
+class Watched:
     """Says after each word how far it is; a cancelled run ends here."""
 
     def __init__(self, ctx: Context, longest: int) -> None:

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from nodes._lib.net import Net
 
-class Around(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+
+class Around(Net):
     """Passes for the denoiser that it is put around; the weights stay where they are."""
 
     def __init__(self, inner: Any) -> None:
@@ -24,11 +26,11 @@ class Around(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow tor
 class Halves(Around):
     """Treats the pictures of a batch one after another, for half the memory."""
 
-    def forward(self, *given: Any, **named: Any) -> tuple[Any]:
+    def forward(self, *given: Any, **named: Any) -> Any:
         first = given[0] if given else named["hidden_states"]
         count = len(first) if torch.is_tensor(first) else 1
         if count == 1:
-            return self.inner(*given, **named)  # type: ignore[no-any-return]  # torch is not followed
+            return self.inner(*given, **named)
         parts = (
             self.inner(*(own(one, place, count) for one in given), **own(named, place, count))[0]
             for place in range(count)
@@ -57,7 +59,7 @@ class Filling(Around):
         return self.inner(shown, time, encoder_hidden_states=encoder_hidden_states, **rest)
 
 
-class Mute(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Mute(Net):
     """Stands where a text encoder would, whose device and precision a pipeline asks for."""
 
     def __init__(self, device: Any, dtype: Any) -> None:

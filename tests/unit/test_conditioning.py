@@ -15,6 +15,7 @@ from engine.digest import digest
 from engine.errors import BadInput
 from engine.types import Conditioning, Latent, Mask, Stage
 from nodes._lib import following
+from nodes._lib.net import Net
 from nodes._lib.regions import Prompted, plain
 from nodes.conditioning import (
     average_prompts,
@@ -166,7 +167,7 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
             call()
 
 
-class Echo(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Echo(Net):
     """A denoiser that answers with what the prompt says, everywhere, and remembers what it heard."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from engine import artifacts
 from engine.codecs import picture, picture_bytes, sniff
 from engine.errors import BadInput
 from engine.media import dimensions
-from engine.pictures import small
+from engine.pictures import Depth, PictureFormat, small
 from engine.types import Artifact, Image
 from nodes._lib.naming import LONGEST, filled
 from nodes.files import LABEL, load_frames, load_image, read_metadata, save_animation, save_image
@@ -148,8 +148,9 @@ def test_lower_quality_is_smaller(format: Any) -> None:
 
 
 def test_a_deep_file_has_a_small_picture_too() -> None:
-    for format, depth in (("tiff", 32), ("tiff", 16), ("png", 16)):
-        data = picture_bytes(fine(), format, depth=depth)  # type: ignore[arg-type]
+    kinds: list[tuple[PictureFormat, Depth]] = [("tiff", 32), ("tiff", 16), ("png", 16)]
+    for format, depth in kinds:
+        data = picture_bytes(fine(), format, depth=depth)
         assert dimensions(small(data, 6)) == (6, 4)
 
 

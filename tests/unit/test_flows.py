@@ -63,10 +63,10 @@ def test_every_method_for_flows_ends_near_the_same_picture(name: str) -> None:
     """The steps are shifted by a constant in the one, by the size of the picture in the other."""
     model = load_model(name)
     words, canvas = encode_text(model.text_encoder, "a cat"), empty_latent(model.denoiser, SIDE, SIDE)
-    walk = {**WALK, "steps": 30, "guidance": 1.0}
+    walk = WALK | {"steps": 30, "guidance": 1.0}
     wanted = numbers(sample(model.denoiser, words, canvas, **walk).latent)
     for method in FLOWS:
-        found = numbers(sample(model.denoiser, words, canvas, method=method, **walk).latent)  # type: ignore[arg-type]  # a menu's words
+        found = numbers(sample(model.denoiser, words, canvas, **walk | {"method": method}).latent)
         far = 2.0 if method in ("lcm", "dpm++ 2m sde") else 0.35  # these two add noise on the way
         assert np.abs(found - wanted).mean() < far * wanted.std(), method
 

@@ -16,13 +16,14 @@ from engine.errors import MissingModel, OutOfMemory
 from engine.memory import Residency, loader
 from engine.models import ModelFile, Models
 from engine.types import Model, Vae
+from nodes._lib.net import Net
 
 NUMBERS = 1000
 SIZE = NUMBERS * 4
 """Bytes of one model here, in float32."""
 
 
-class Weights(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Weights(Net):
     def __init__(self, numbers: torch.Tensor) -> None:
         super().__init__()
         self.numbers = torch.nn.Parameter(numbers, requires_grad=False)

@@ -18,6 +18,7 @@ from engine.context import Context
 from engine.errors import BadInput, Cancelled
 from engine.types import Conditioning, Denoiser, Image, Latent, Mask
 from nodes._lib import coding, doubles
+from nodes._lib.net import Net
 from nodes._lib.regions import within
 from nodes._lib.steering import Level, Steered, Steering
 from nodes._lib.windows import Window, Windows, hill, windows
@@ -230,7 +231,7 @@ def test_windows_that_would_agree_draw_what_one_look_draws(here: Tiny) -> None:
     """A denoiser whose answer for a place depends on that place alone: no window can differ."""
     sample_ = torch.randn(2, 4, 20, 30, generator=torch.Generator().manual_seed(1))
 
-    class Local(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+    class Local(Net):
         def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **_: Any) -> Any:
             return (sample * time,)
 
@@ -338,7 +339,7 @@ def test_a_seamless_picture_is_decoded_the_same_wherever_it_is_cut(here: Tiny) -
 
 
 def test_short_of_memory_a_seamless_picture_is_continued_before_it_is_cut_into_tiles() -> None:
-    class Blur(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+    class Blur(Net):
         """Decodes by looking three cells far."""
 
         def __init__(self) -> None:

@@ -149,8 +149,8 @@ def test_a_text_is_split_into_what_stands_between_separators() -> None:
     ("to", "expected"),
     [("lower", "a red dot"), ("upper", "A RED DOT"), ("title", "A Red Dot"), ("sentence", "A red dot")],
 )
-def test_case_is_changed_as_asked(to: str, expected: str) -> None:
-    assert words.change_case("a Red dot", to) == expected  # type: ignore[arg-type]  # a menu, given as text
+def test_case_is_changed_as_asked(to: words.Case, expected: str) -> None:
+    assert words.change_case("a Red dot", to) == expected
 
 
 def test_space_around_and_inside_a_text_goes() -> None:
