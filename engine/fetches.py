@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ REMEMBERED = 100
 OFTEN = 0.25
 """Seconds between two words about progress, at least."""
 Emit = Callable[[Event], Awaitable[object]]
+
+log = logging.getLogger("tessera.fetches")
 
 
 class Agreed(Asked, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -149,8 +152,8 @@ class Fetches:
         except TesseraError as error:
             await self._now(id, state="failed", problem=error.problems[0])
         except Exception:
+            log.exception("%s could not be fetched", offered.source)
             await self._now(id, state="failed", problem=Problem("internal_error"))
-            raise
         finally:
             del self._tasks[id]
 

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine.config import ROOT
+from engine.config import ROOT, Settings
+from engine.errors import Problem
+from engine.events import Event
+from engine.fetches import Agreed, Fetches
 from tests.hub import Hub, hub, safetensors
 from tests.serving import environment
 from tests.web.served import Site, serving
@@ -91,6 +94,22 @@ async def test_a_fetch_that_fails_says_why(site: Site, shelf: Hub) -> None:
     done = await over(site, started.json["id"])
     assert done["state"] == "failed"
     assert done["problem"]["code"] == "source_failed"
+
+
+async def test_a_defect_of_ours_is_told_to_the_log_even_by_a_server_that_closes(
+    shelf: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def emit(event: Event) -> None:
+        if event.data["state"] == "running":
+            raise RuntimeError("the disk of the log is gone")
+
+    fetches = Fetches(Settings(fetch_to=tmp_path / "models"), emit, lambda event: None)
+    started = await fetches.start(Agreed("org/style", licence="mit"))
+    await fetches.close()
+    assert fetches.get(started.id).problem == Problem("internal_error")
+    [record] = [record for record in caplog.records if record.name == "tessera.fetches"]
+    assert record.getMessage() == f"{started.source} could not be fetched"
+    assert "RuntimeError: the disk of the log is gone" in caplog.text
 
 
 async def test_a_fetch_is_stopped_on_request(site: Site, shelf: Hub) -> None:
