@@ -14,7 +14,7 @@ from msgspec import Struct
 from engine.artifacts import SAFE_ENVIRONMENT
 from engine.config import ROOT
 from engine.errors import Conflict, UnsafeModel
-from engine.models import SAFE, UNSAFE
+from engine.weights import SAFE, UNSAFE
 
 CHILD = "nodes._lib.unpickling"
 STARTING = 120.0

@@ -19,11 +19,11 @@ from engine.artifacts import writing
 from engine.convert import convert
 from engine.errors import Conflict, DiskFull, Forbidden, SourceFailed, TesseraError, UnsafeModel
 from engine.hub import is_pickle, safe_name
-from engine.models import SAFE, header
 from engine.owner import locked
 from engine.remote import Answer, Broken, Remote
 from engine.remote import shown as address
 from engine.sources import Offer, Piece
+from engine.weights import SAFE, header
 
 PARTS = ".fetching"
 """The hidden folder of a models folder in which files grow."""

@@ -18,9 +18,9 @@ from engine.config import Settings
 from engine.errors import Conflict, NotFound, Problem, TesseraError
 from engine.events import Event
 from engine.fetch import Job, Stopped, check_allowed, fetch, target
-from engine.models import Kind
 from engine.remote import Remote
 from engine.sources import Asked, Offer, offer
+from engine.weights import Kind
 
 FetchState = Literal["waiting", "running", "done", "failed", "stopped"]
 AT_ONCE = 2

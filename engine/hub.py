@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.errors import BadInput, NotFound, SourceFailed, TooLarge, shown
-from engine.models import FOLDERS, ONNX, SAFE, UNSAFE, Kind, variant
+from engine.models import FOLDERS
 from engine.remote import HUB, Remote
 from engine.remote import shown as address
+from engine.weights import ONNX, SAFE, UNSAFE, Kind, variant
 
 REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 PLAIN = re.compile(r"[\w.,()+=&' -]+(/[\w.,()+=&' -]+)*")

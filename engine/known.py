@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from engine.models import Kind
+    from engine.weights import Kind
 
 
 class Known(Struct, frozen=True):

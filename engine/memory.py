@@ -15,8 +15,9 @@ from msgspec import Struct
 from engine.config import Settings
 from engine.errors import MissingModel, OutOfMemory, Unsupported
 from engine.machine import default_limit, device, dtype_on, prepare, release
-from engine.models import SAFE, Kind, ModelFile, Models, header, models, weights_of
+from engine.models import ModelFile, Models, models
 from engine.types import Model
+from engine.weights import SAFE, Kind, header, weights_of
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 

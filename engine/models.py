@@ -1,4 +1,4 @@
-"""Model files: find, verify, describe."""
+"""The models of this machine: found by name, known by content."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import difflib
 import hashlib
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path, PurePath
-from typing import Literal, NamedTuple, get_args
+from pathlib import Path
+from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
+from engine.hashes import Memo
 from engine.known import known, offers
+from engine.weights import (
+    KINDS,
+    ONNX,
+    SAFE,
+    UNSAFE,
+    WHOLE,
+    Kind,
+    counted,
+    has_weights,
+    is_diffusers,
+    kind_of,
+    size_of,
+    walk,
+)
 
-Kind = Literal[
-    "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
-    "segmenter", "embedding", "ip_adapter", "vision", "preview", "depth", "pose", "caption", "safety",
-    "finder", "clip", "language",
-]  # fmt: skip
-KINDS: tuple[Kind, ...] = get_args(Kind)
 Layout = Literal["diffusers", "single_file"]
 
 FOLDERS: dict[Kind, tuple[str, ...]] = {
@@ -54,8 +61,6 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
 }
 """Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
 
-SAFE = ".safetensors"
-ONNX = ".onnx"
 ENDINGS: dict[Kind, tuple[str, ...]] = {"detector": (ONNX, SAFE), "background": (ONNX,)}
 """Of the single files of a kind; safetensors where nothing is said."""
 ALONE: dict[str, Kind] = {
@@ -65,30 +70,6 @@ ALONE: dict[str, Kind] = {
     "background.onnx": "background",
 }
 """Files of the starter family that are a whole model."""
-UNSAFE = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
-COUNTED = (SAFE, ".json", ".txt")
-"""Files of a diffusers folder that make its content; pictures and readmes do not."""
-HEADER_LIMIT = 100 * 1024**2
-DEPTH = 4
-"""Levels of sub-folders that are searched."""
-
-
-WHOLE: tuple[Kind, ...] = ("depth", "pose", "finder", "segmenter", "caption", "clip", "language")
-"""Kinds whose models are whole folders, as transformers saves them."""
-ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
-    ("ForDepthEstimation$", "depth"),
-    ("ForPoseEstimation$", "pose"),
-    ("ForObjectDetection$", "finder"),
-    ("For(Semantic|Universal|Instance|Image)?Segmentation$|^Sam\\w*Model$", "segmenter"),
-    ("^(CLIP|Siglip\\d*)Model$", "clip"),
-    ("^VisionEncoderDecoderModel$|^Blip\\w*ForConditionalGeneration$|^GitForCausalLM$", "caption"),
-    ("LMHeadModel$|ForCausalLM$", "language"),
-)
-"""What the architecture that a transformers folder names is for; the first that fits counts."""
-CLASSES: dict[str, Kind] = {"ControlNetModel": "controlnet", "AutoencoderTiny": "preview"}
-"""What a diffusers folder of this class is for."""
-SEES = "ForConditionalGeneration"
-"""Ends the names of models that go on with a text: with a picture too, if they have a part for it."""
 
 
 class ModelFile(Struct, frozen=True):
@@ -101,14 +82,6 @@ class ModelFile(Struct, frozen=True):
     bytes: int
     source: str
     """Where it was found, in words without a path."""
-
-
-class Tensor(Struct, frozen=True):
-    """One entry of a safetensors header."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data_offsets: tuple[int, int]
 
 
 class Models:
@@ -276,62 +249,6 @@ class Models:
         return MissingModel(f"There is no {kind} named {name!r} on this machine.", remedy=remedy)
 
 
-class Remembered(NamedTuple):
-    """What a file was like when its hash was taken."""
-
-    bytes: int
-    changed: int
-    """Nanoseconds since 1970."""
-    inode: int
-    """Another file put in its place has another, whatever its time says."""
-    sha256: str
-
-
-class Memo:
-    """File hashes, remembered by place, size, time of change and inode, so that big files are read once."""
-
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
-        self._lock = threading.Lock()
-        self._known: dict[str, Remembered] | None = None
-
-    def sha256(self, path: Path) -> str:
-        stat = path.stat()
-        now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        place = str(path.resolve())
-        with self._lock:
-            then = self._read().get(place)
-        if then is not None and then[:3] == now:
-            return then.sha256
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        with self._lock:
-            self._read()[place] = Remembered(*now, found)
-            self._write()
-        return found
-
-    def _read(self) -> dict[str, Remembered]:
-        if self._known is None:
-            try:
-                self._known = msgspec.json.decode(
-                    self._file.read_bytes() if self._file else b"{}", type=dict[str, Remembered]
-                )
-            except (OSError, msgspec.DecodeError):  # a lost memo costs a second reading, nothing else
-                self._known = {}
-        return self._known
-
-    def _write(self) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._file.with_suffix(f".{os.getpid()}.tmp")
-            draft.write_bytes(msgspec.json.encode(self._known))
-            draft.replace(self._file)
-        except OSError:  # a full or read-only disk: the hash is still right
-            return
-
-
 current: ContextVar[Models | None] = ContextVar("models", default=None)
 """The models of the engine that runs this node."""
 
@@ -384,102 +301,6 @@ def unsafe(name: str) -> UnsafeModel:
         f"Model {name!r} is a pickle ({ending or 'not safetensors'}): loading it could run any code.",
         remedy=f"Run `python server.py models convert` on {what}, and use {result}.",
     )
-
-
-def header(path: Path) -> dict[str, Tensor]:
-    """Names, types and shapes of the tensors in a safetensors file; its weights are not read."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-        size = int.from_bytes(start, "little")
-        try:
-            if size > min(HEADER_LIMIT, path.stat().st_size - 8):
-                raise ValueError("no header")
-            return header_in(start + stream.read(size))
-        except ValueError:
-            text = f"{path.name} is not a safetensors file."
-            raise UnsafeModel(text, remedy="Get the file again.") from None
-
-
-def header_in(start: bytes) -> dict[str, Tensor]:
-    """The same from how a file begins. Raises ValueError if that is no header."""
-    size = int.from_bytes(start[:8], "little")
-    if len(start) < 8 + size or not size:
-        raise ValueError("no header")
-    found = msgspec.json.decode(start[8 : 8 + size], type=dict[str, msgspec.Raw])
-    found.pop("__metadata__", None)
-    return {name: msgspec.json.decode(entry, type=Tensor) for name, entry in found.items()}
-
-
-def weights_of(folder: Path) -> list[Path]:
-    """The safetensors files of one part of a model, without a second precision of the same weights."""
-    files = sorted(folder.glob(f"*{SAFE}"))
-    plain = [file for file in files if not variant(file)]
-    return plain or files
-
-
-def variant(file: PurePath) -> str:
-    """`fp16` of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`."""
-    found = re.search(r"\.(fp16|bf16|non_ema|fp16-\d+-of-\d+)\.safetensors$", file.name)
-    return found.group(1).split("-")[0] if found else ""
-
-
-def counted(folder: Path) -> list[tuple[str, Path]]:
-    """The files that make a folder's content, by relative name."""
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in COUNTED and path.is_file()]
-    return sorted((path.relative_to(folder).as_posix(), path) for path in files)
-
-
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for _, path in counted(folder))
-
-
-def is_diffusers(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("model_index.json", "config.json", "unet/config.json"))
-
-
-class About(Struct, rename={"class_name": "_class_name"}):
-    """What the `config.json` of a folder says it holds."""
-
-    class_name: str = ""
-    architectures: list[str] | None = None
-    vision_config: dict[str, msgspec.Raw] | None = None
-
-
-def kind_of(folder: Path) -> Kind | None:
-    """What a folder of diffusers or transformers holds, by its own account."""
-    if (folder / "model_index.json").is_file():
-        return "model"
-    if (folder / "unet" / "config.json").is_file():
-        return "denoiser"
-    if (folder / "pytorch_lora_weights.safetensors").is_file():
-        return "lora"
-    try:
-        about = msgspec.json.decode((folder / "config.json").read_bytes(), type=About)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    if (kind := CLASSES.get(about.class_name)) is not None:
-        return kind
-    name = (about.architectures or [""])[0]
-    if name.endswith(SEES) and about.vision_config is not None:
-        return "caption"
-    return next((kind for pattern, kind in ARCHITECTURES if re.search(pattern, name)), None)
-
-
-def has_weights(folder: Path) -> bool:
-    return any(path.suffix.lower() == SAFE for _, path in counted(folder))
-
-
-def walk(top: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Files and diffusers folders below, in order of name; what is hidden is left out."""
-    if not top.is_dir() or depth < 0:
-        return
-    for path in sorted(top.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_file() or is_diffusers(path):
-            yield path
-        elif path.is_dir():
-            yield from walk(path, depth - 1)
 
 
 def hub_cache() -> Path:

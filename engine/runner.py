@@ -30,6 +30,7 @@ from engine.ports import JsonValue
 from engine.registry import Failed, Pack, Registry
 from engine.run import Ending, Listener, Run
 from engine.types import Artifact, Image, Mask, Value
+from engine.weights import Kind
 from engine.workflow import Workflow, parse
 
 PLANS = 64
@@ -297,7 +298,7 @@ class Runner:
         for step in plan.every_step():
             for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
                 if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
-                    kind = msgspec.convert(port.ui["x-kind"], models.Kind)
+                    kind = msgspec.convert(port.ui["x-kind"], Kind)
                     file = self.residency.models.find(str(source.value), kind)
                     used[file.name] = self.residency.models.sha256(file)
         return used

@@ -25,9 +25,10 @@ from engine.hub import (
     usable,
 )
 from engine.known import ALSO, KNOWN, Known, known
-from engine.models import ENDINGS, FOLDERS, HEADER_LIMIT, ONNX, SAFE, UNSAFE, Kind, Layout, header_in
+from engine.models import ENDINGS, FOLDERS, Layout
 from engine.remote import Remote
 from engine.remote import shown as address
+from engine.weights import HEADER_LIMIT, ONNX, SAFE, UNSAFE, Kind, header_in
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

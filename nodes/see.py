@@ -9,7 +9,7 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import loader, weights
-from engine.models import WHOLE, ModelFile, models
+from engine.models import ModelFile, models
 from engine.types import (
     Box,
     DepthModel,
@@ -27,6 +27,7 @@ from engine.types import (
     Transformer,
     model_name,
 )
+from engine.weights import WHOLE
 from nodes.load import Precision
 from nodes.mask import point_of
 

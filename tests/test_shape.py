@@ -20,8 +20,8 @@ from engine.config import PREFIX, ROOT, Settings
 
 BANDS = {
     "declare": "types ports annotations node context wires errors config",
-    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs models library "
-    "assets known remote hub sources convert fetch",
+    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs library assets "
+    "known weights hashes models remote hub sources convert fetch",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
     "run": "events machine memory lanes calls flights frame run runner workers child requests dispatch "
     "verify fetches service owner doctor",

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from engine.errors import Unsupported
-from engine.models import ONNX, ModelFile
+from engine.models import ModelFile
 from engine.types import Box, Face, Image
+from engine.weights import ONNX
 from nodes._lib import pictures
 
 Rows = NDArray[np.float32]

@@ -10,7 +10,8 @@ import torch
 from safetensors import safe_open
 
 from engine.errors import BadInput, Unsupported
-from engine.models import ModelFile, header, models
+from engine.models import ModelFile, models
+from engine.weights import header
 
 TOWERS = ("clip_l", "clip_g")
 """How files for SDXL call what is for each of its encoders."""

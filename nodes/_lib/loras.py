@@ -14,7 +14,8 @@ from diffusers.utils import recurse_remove_peft_layers
 from safetensors.torch import load_file
 
 from engine.errors import Unsupported
-from engine.models import SAFE, ModelFile, weights_of
+from engine.models import ModelFile
+from engine.weights import SAFE, weights_of
 from nodes._lib.parts import Denoising
 from nodes._lib.reading import Reader
 

@@ -17,7 +17,8 @@ from spandrel import (
 
 from engine.errors import Unsupported
 from engine.machine import is_out_of_memory
-from engine.models import ModelFile, header
+from engine.models import ModelFile
+from engine.weights import header
 from nodes._lib import planes
 from nodes._lib.arrays import array, tensor
 

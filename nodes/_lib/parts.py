@@ -19,7 +19,8 @@ from safetensors import safe_open
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from engine.errors import Unsupported
-from engine.models import ModelFile, header, variant, weights_of
+from engine.models import ModelFile
+from engine.weights import header, variant, weights_of
 from nodes._lib import recognising
 from nodes._lib.families import CONFIGS, LATENTS
 from nodes._lib.previews import Factors

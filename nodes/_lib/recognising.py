@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from engine.errors import BadInput, Unsupported
-from engine.models import ModelFile, header
+from engine.models import ModelFile
+from engine.weights import header
 from nodes._lib.families import FAMILIES, LATENTS, Family, Latents, titles
 
 CONTROLNET_SIGNS = (

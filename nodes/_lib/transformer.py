@@ -13,7 +13,7 @@ import transformers
 from PIL import Image as Pillow
 
 from engine.errors import Unsupported
-from engine.models import Kind, ModelFile
+from engine.models import ModelFile
 from engine.types import (
     Captioner,
     DepthModel,
@@ -26,6 +26,7 @@ from engine.types import (
     SceneParser,
     Transformer,
 )
+from engine.weights import Kind
 from nodes._lib import planes
 from nodes._lib.parts import named_variant, ready
 

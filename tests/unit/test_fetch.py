@@ -20,8 +20,9 @@ from engine import fetch as fetching
 from engine.errors import BadInput, Conflict, DiskFull, NotFound, SourceFailed, UnsafeModel
 from engine.fetch import Job, Stopped
 from engine.known import KNOWN, known
-from engine.models import FOLDERS, KINDS, Models
+from engine.models import FOLDERS, Models
 from engine.remote import Remote
+from engine.weights import KINDS
 from tests.hub import Hub, asked, bring, hub, safetensors, sha256, took
 
 LORA = safetensors("lora_unet_down.lora_up.weight")

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
-from engine.models import content_of, header
+from engine.models import content_of
 from engine.types import Denoiser
+from engine.weights import header
 from nodes import load
 from nodes._lib import families, parts
 from nodes.latent import decode_latent, empty_latent, encode_image

@@ -10,7 +10,8 @@ import pytest
 
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, UnsafeModel
-from engine.models import Models, header
+from engine.models import Models
+from engine.weights import header
 
 EMPTY = b"\x02\0\0\0\0\0\0\0{}"
 """A safetensors file without tensors."""

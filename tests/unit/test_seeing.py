@@ -13,8 +13,9 @@ import transformers
 
 from engine.errors import BadInput, MissingModel, Unsupported
 from engine.memory import Residency
-from engine.models import Models, content_of, kind_of
+from engine.models import Models, content_of
 from engine.types import Box, DepthModel, Image
+from engine.weights import kind_of
 from nodes.pose import draw_pose
 from nodes.see import (
     estimate_depth,
