@@ -166,19 +166,16 @@ class Told(Exception):
     """A pipeline has said how it wants the steps laid out; nothing more is wanted of it."""
 
 
-class Listener:
-    """Stands in for a scheduler until a pipeline has laid out its steps, each family in its way."""
+class StandIn:
+    """In a scheduler's place before a pipeline, which looks at what the steps may be told."""
 
     init_noise_sigma = 1.0
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        import diffusers
-
-        self._own = getattr(diffusers, str(config["_class_name"])).from_config(dict(config))
-        self.asked: Asked = {}
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._own, name)
+        return getattr(self._inner, name)
 
     def set_timesteps(
         self,
@@ -188,14 +185,31 @@ class Listener:
         sigmas: object = None,
         mu: float | None = None,
     ) -> None:
-        """Keep what is said, and end the pipeline's call."""
+        """Only hear it."""
         given = {
             "num_inference_steps": num_inference_steps,
             "timesteps": timesteps,
             "sigmas": sigmas,
             "mu": mu,
         }
-        self.asked = {name: value for name, value in given.items() if value is not None}
+        self.heard({name: value for name, value in given.items() if value is not None})
+
+    def heard(self, asked: Asked) -> None:
+        """Nothing: the way is laid out already, and the pipeline asks again."""
+
+
+class Listener(StandIn):
+    """Stands in for a scheduler until a pipeline has laid out its steps, each family in its way."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        import diffusers
+
+        super().__init__(getattr(diffusers, str(config["_class_name"])).from_config(dict(config)))
+        self.asked: Asked = {}
+
+    def heard(self, asked: Asked) -> None:
+        """Keep what is said, and end the pipeline's call."""
+        self.asked = asked
         raise Told
 
 
@@ -215,15 +229,13 @@ def lay_out(inner: Any, asked: Asked, steps: int, device: str) -> None:
         ) from None
 
 
-class Stretch:
+class Stretch(StandIn):
     """A scheduler that walks only the steps from `begin` to `end`, over latents that are noised already."""
-
-    init_noise_sigma = 1.0
 
     def __init__(
         self, inner: Any, steps: int, begin: int, end: int, device: str, asked: Asked | None = None
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         lay_out(inner, asked or {}, steps, device)
         first, last = begin * inner.order, end * inner.order if end < steps else None
         self.timesteps = inner.timesteps[first:last]
@@ -246,19 +258,6 @@ class Stretch:
             return (latents, *found[1:])
 
         return step
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def set_timesteps(
-        self,
-        num_inference_steps: int | None = None,
-        device: object = None,
-        timesteps: object = None,
-        sigmas: object = None,
-        mu: float | None = None,
-    ) -> None:
-        """Nothing: the way is laid out already, and the pipeline asks again."""
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Nothing: the way begins where it was laid out to begin."""
