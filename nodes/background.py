@@ -10,6 +10,7 @@ from engine.context import SILENT, Context
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
 from engine.types import BackgroundRemover, Image, Mask, Model, model_name, slider
+from nodes.load import identity
 
 BackgroundName = Annotated[str, model_name("background", "A background remover")]
 
@@ -33,9 +34,8 @@ def load_background_remover(model: BackgroundName = "starter-background") -> Bac
     `birefnet-general`; one of another name is taken for a U²-Net, or for an IS-Net if it wants to see 1024
     pixels. Nothing is downloaded.
     """
-    here = models()
-    file = here.find(model, "background")
-    return BackgroundRemover(file.name, "rembg", here.sha256(file), file.bytes)
+    file = models().find(model, "background")
+    return BackgroundRemover(*identity(file, "rembg"))
 
 
 # It becomes a node with the first starter model that shows it at work.

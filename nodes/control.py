@@ -11,7 +11,7 @@ from engine.memory import loader
 from engine.models import ModelFile, models
 from engine.node import node
 from engine.types import ControlNet, ControlNetName, Fraction, Guide, Image, Model, slider
-from nodes.load import Precision
+from nodes.load import Precision, identity
 
 GuideStrength = Annotated[
     float,
@@ -31,9 +31,8 @@ def load_controlnet(
     """
     from nodes._lib import recognising
 
-    here = models()
-    file = here.find(model, "controlnet")
-    return ControlNet(file.name, recognising.of_controlnet(file), here.sha256(file), file.bytes, dtype)
+    file = models().find(model, "controlnet")
+    return ControlNet(*identity(file, recognising.of_controlnet(file)), dtype)
 
 
 # It becomes a node with the first starter model that shows it at work.

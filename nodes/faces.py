@@ -12,6 +12,7 @@ from engine.memory import loader, weights
 from engine.models import ModelFile, models
 from engine.types import Box, Face, FaceFinder, FaceRestorer, Image, Mask, Model, model_name, slider
 from nodes.image import LONGEST
+from nodes.load import identity
 
 FaceFinderName = Annotated[str, model_name("detector", "A face finder")]
 FaceRestorerName = Annotated[str, model_name("face", "A face restorer")]
@@ -46,9 +47,8 @@ def load_face_finder(model: FaceFinderName = "starter-faces") -> FaceFinder:
     `.onnx` file with the outputs of YuNet, as OpenCV publishes it, or facexlib's RetinaFace as
     `.safetensors`.
     """
-    here = models()
-    file = here.find(model, "detector")
-    return FaceFinder(file.name, "faces", here.sha256(file), file.bytes, "float32")
+    file = models().find(model, "detector")
+    return FaceFinder(*identity(file, "faces"), "float32")
 
 
 # It becomes a node with the first starter model that shows it at work.
@@ -99,12 +99,11 @@ def load_face_restorer(model: FaceRestorerName = "starter-face-restorer") -> Fac
     """
     from nodes._lib import networks, restoring
 
-    here = models()
-    file = here.find(model, "face")
+    file = models().find(model, "face")
     if file.layout != "single_file":
         raise Unsupported(f"{file.name!r} is a folder.", remedy="Use a single .safetensors file.")
     kind, size = networks.architecture(file), restoring.side_of(file)
-    return FaceRestorer(file.name, "spandrel", here.sha256(file), file.bytes, architecture=kind, size=size)
+    return FaceRestorer(*identity(file, "spandrel"), architecture=kind, size=size)
 
 
 # It becomes a node with the first starter model that shows it at work.

@@ -33,6 +33,11 @@ VaeFamily = Annotated[
 ]
 
 
+def identity(file: ModelFile, family: str) -> tuple[str, str, str, int]:
+    """What every reference to a file begins with: its name, its family, its content and its size."""
+    return file.name, family, models().sha256(file), file.bytes
+
+
 class Loaded(NamedTuple):
     denoiser: Denoiser
     text_encoder: TextEncoder
@@ -52,18 +57,17 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     """
     from nodes._lib import recognising
 
-    here = models()
-    file = here.find(model)
-    facts, sha256 = recognising.facts(file), here.sha256(file)
-    name, size, family = file.name, file.bytes, facts.family.name
+    file = models().find(model)
+    facts = recognising.facts(file)
+    own = identity(file, facts.family.name)
     return Loaded(
         Denoiser(
-            name, family, sha256, size, dtype,
+            *own, dtype,
             channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
             distilled=facts.distilled,
         ),
-        TextEncoder(name, family, sha256, size, dtype),
-        Vae(name, facts.family.latents, sha256, size, dtype, factor=facts.factor),
+        TextEncoder(*own, dtype),
+        Vae(*identity(file, facts.family.latents), dtype, factor=facts.factor),
     )  # fmt: skip
 
 
@@ -77,11 +81,10 @@ def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
     """
     from nodes._lib import recognising
 
-    here = models()
-    file = here.find(model, "denoiser")
-    facts, sha256 = recognising.facts(file), here.sha256(file)
+    file = models().find(model, "denoiser")
+    facts = recognising.facts(file)
     return Denoiser(
-        file.name, facts.family.name, sha256, file.bytes, dtype,
+        *identity(file, facts.family.name), dtype,
         channels=facts.channels, factor=facts.factor, size=facts.size, prediction=facts.prediction,
     )  # fmt: skip
 
@@ -98,10 +101,9 @@ def load_vae(model: VaeName = "starter/vae", family: VaeFamily = "auto", dtype: 
     """
     from nodes._lib import recognising
 
-    here = models()
-    file = here.find(model, "vae")
+    file = models().find(model, "vae")
     found, factor = recognising.of_vae(file, family)
-    return Vae(file.name, found, here.sha256(file), file.bytes, dtype, factor=factor)
+    return Vae(*identity(file, found), dtype, factor=factor)
 
 
 class Dressed(NamedTuple):

@@ -28,7 +28,7 @@ from engine.types import (
     model_name,
 )
 from engine.weights import WHOLE
-from nodes.load import Precision
+from nodes.load import Precision, identity
 from nodes.mask import point_of
 
 DepthName = Annotated[str, model_name("depth", "A depth model")]
@@ -71,10 +71,9 @@ def chosen(part: type[Part], model: str, dtype: Precision) -> Part:
     """The model of this name, if it is of the kind that is wanted."""
     from nodes._lib import transformer
 
-    here = models()
-    file = here.find(model, transformer.TASKS[part].kind)
+    file = models().find(model, transformer.TASKS[part].kind)
     transformer.layout_of(file, part)
-    return part(file.name, transformer.FAMILY, here.sha256(file), file.bytes, dtype)
+    return part(*identity(file, transformer.FAMILY), dtype)
 
 
 # It becomes a node with the first starter model that shows it at work.

@@ -10,7 +10,7 @@ from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
 from engine.models import ModelFile, models
 from engine.types import Image, Mask, Model, Segmenter, slider
-from nodes.load import Precision
+from nodes.load import Precision, identity
 from nodes.see import SegmenterName
 
 Words = Annotated[
@@ -27,11 +27,10 @@ def load_segmenter(model: SegmenterName, dtype: Precision = "auto") -> Segmenter
     `model` is the name of a CLIPSeg in the layout of transformers, a folder in the folder `segmenters` of the
     models folder.
     """
-    here = models()
-    file = here.find(model, "segmenter")
+    file = models().find(model, "segmenter")
     if file.layout != "diffusers":
         raise Unsupported(f"{file.name!r} is a single file.", remedy="Use a folder with its config.json.")
-    return Segmenter(file.name, "clipseg", here.sha256(file), file.bytes, dtype)
+    return Segmenter(*identity(file, "clipseg"), dtype)
 
 
 # It becomes a node with the first starter model that shows it at work.

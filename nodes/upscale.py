@@ -14,7 +14,7 @@ from engine.pictures import LIMIT
 from engine.types import Image, Model, Upscaler, model_name
 from nodes.compose import LONGEST
 from nodes.image import Side, check_size
-from nodes.load import Precision
+from nodes.load import Precision, identity
 
 UpscalerName = Annotated[str, model_name("upscale", "An upscaler")]
 
@@ -41,13 +41,12 @@ def load_upscaler(model: UpscalerName = "starter-upscaler", dtype: Precision = "
     """
     from nodes._lib import networks
 
-    here = models()
-    file = here.find(model, "upscale")
+    file = models().find(model, "upscale")
     kind = networks.architecture(file)
     if kind in networks.FACES:
         text = f"{file.name!r} is a {kind}, which restores faces and does not enlarge pictures."
         raise Unsupported(text, remedy="Load it with load_face_restorer.")
-    return Upscaler(file.name, "spandrel", here.sha256(file), file.bytes, dtype, architecture=kind)
+    return Upscaler(*identity(file, "spandrel"), dtype, architecture=kind)
 
 
 # It becomes a node with the first starter model that shows it at work.
