@@ -31,6 +31,11 @@ def controlnet(hub: str) -> Known:
     return Known("controlnet", hub)
 
 
+def ip_adapter(file: str, kind: Kind = "ip_adapter") -> Known:
+    """A file of those that first came, or who looks for them: ViT-H for all but one, ViT-bigG for that."""
+    return Known(kind, "h94/IP-Adapter", file, licence="Apache-2.0")
+
+
 RELEASES = "https://github.com"
 
 
@@ -97,10 +102,15 @@ KNOWN: dict[str, Known] = {
     "safety-checker": Known("safety", "CompVis/stable-diffusion-safety-checker"),
     "taesd": Known("preview", "madebyollin/taesd"),
     "taesdxl": Known("preview", "madebyollin/taesdxl"),
-    "ip-adapter-sd15": Known("ip_adapter", "h94/IP-Adapter", "models/ip-adapter_sd15.safetensors"),
-    "ip-adapter-plus-sd15": Known("ip_adapter", "h94/IP-Adapter", "models/ip-adapter-plus_sd15.safetensors"),
-    "ip-adapter-sdxl": Known("ip_adapter", "h94/IP-Adapter", "sdxl_models/ip-adapter_sdxl.safetensors"),
-    "ip-adapter-vision": Known("vision", "h94/IP-Adapter", "models/image_encoder/"),
+    "ip-adapter-sd15": ip_adapter("models/ip-adapter_sd15.safetensors"),
+    "ip-adapter-plus-sd15": ip_adapter("models/ip-adapter-plus_sd15.safetensors"),
+    "ip-adapter-plus-face-sd15": ip_adapter("models/ip-adapter-plus-face_sd15.safetensors"),
+    "ip-adapter-full-face-sd15": ip_adapter("models/ip-adapter-full-face_sd15.safetensors"),
+    "ip-adapter-sdxl": ip_adapter("sdxl_models/ip-adapter_sdxl.safetensors"),
+    "ip-adapter-plus-sdxl": ip_adapter("sdxl_models/ip-adapter-plus_sdxl_vit-h.safetensors"),
+    "ip-adapter-plus-face-sdxl": ip_adapter("sdxl_models/ip-adapter-plus-face_sdxl_vit-h.safetensors"),
+    "ip-adapter-vision": ip_adapter("models/image_encoder/", "vision"),
+    "ip-adapter-vision-sdxl": ip_adapter("sdxl_models/image_encoder/", "vision"),
 }
 """Models that nodes here use. Any other is fetched by its repository or address."""
 ALSO = {

@@ -149,6 +149,19 @@ class ControlNet(Model, frozen=True, eq=False):
     """Weights that let a denoiser follow a picture: its edges, its depth, a pose."""
 
 
+class VisionModel(Model, frozen=True, eq=False):
+    """Weights that look at pictures on behalf of an IP-Adapter."""
+
+
+class IpAdapter(Model, frozen=True, eq=False, kw_only=True):
+    """Weights that let a denoiser be prompted with pictures."""
+
+    vision: VisionModel
+    """Who looks at the pictures."""
+    patches: bool = False
+    """Wants to know what every patch of a picture shows, not only the picture as a whole."""
+
+
 class Transformer(Model, frozen=True, eq=False):
     """A whole model of the transformers library: it looks at pictures, or goes on with words."""
 
@@ -349,6 +362,8 @@ def model_name(kind: str, what: str) -> Meta:
 ModelName = Annotated[str, model_name("model", "A model")]
 DenoiserName = Annotated[str, model_name("denoiser", "A denoiser")]
 ControlNetName = Annotated[str, model_name("controlnet", "A ControlNet")]
+IpAdapterName = Annotated[str, model_name("ip_adapter", "An IP-Adapter")]
+VisionName = Annotated[str, model_name("vision", "A vision model")]
 VaeName = Annotated[str, model_name("vae", "A VAE")]
 LoraName = Annotated[str, model_name("lora", "A LoRA")]
 FileName = Annotated[

@@ -25,6 +25,8 @@ from engine.types import (
     Strength,
     TextEncoder,
 )
+from nodes.likeness import PicturePrompt, PicturePrompts
+from nodes.tweaks import one
 
 if TYPE_CHECKING:
     from nodes._lib.families import Family
@@ -99,7 +101,7 @@ def sample(
     if begin >= end:
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
-    from nodes._lib import families, glimpses, sampling, wording
+    from nodes._lib import families, glimpses, likening, sampling, wording
 
     family = families.family(model.family)
     check_family(family, model, method, [positive, negative], guides or ())
@@ -117,10 +119,24 @@ def sample(
         held = pinned.enter_context(weights(model))
         sampling.check_width(wanted, held, "positive")
         shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
+        heeded = [
+            likening.likeness(pinned.enter_context(weights(prompt.adapter)), prompt, size_of(start), held)
+            for prompt in picture_prompts(model)
+        ]
         small = glimpses.decoder(model)
         tiny = None if small is None else pinned.enter_context(weights(small))
-        found = sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny)
+        found = sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny, heeded)
         return Sampled(found, seed)
+
+
+def picture_prompts(model: Denoiser) -> Sequence[PicturePrompt]:
+    heeded = one(model.tweaks, PicturePrompts)
+    return heeded.prompts if heeded else ()
+
+
+def size_of(start: Latent) -> tuple[int, int]:
+    """Height and width in pixels."""
+    return start.samples.shape[-2] * start.factor, start.samples.shape[-1] * start.factor
 
 
 def nothing(model: Denoiser, positive: Conditioning) -> Conditioning:

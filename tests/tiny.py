@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from engine.config import ROOT
 
@@ -70,6 +70,61 @@ def scheduler() -> Any:
         set_alpha_to_one=False,
         steps_offset=1,
     )
+
+
+SEES, SUMS_UP = 32, 16
+"""Numbers in which the tiny vision model tells what a patch shows, and what a picture."""
+
+
+def vision(seed: int = 0) -> Any:
+    """A CLIP that looks at pictures of 32 × 32 in 16 patches."""
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": SEES, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(image_size=32, patch_size=8, projection_dim=SUMS_UP, **sizes)
+    )
+
+
+def ip_adapter(unet: Any, layout: str = "plain", seed: int = 0) -> dict[str, torch.Tensor]:
+    """An IP-Adapter for a UNet and the tiny vision model, in a layout of its makers."""
+    torch.manual_seed(seed)
+    crossing = [name for name in unet.attn_processors if not name.endswith("attn1.processor")]
+    wide = unet.config.cross_attention_dim
+    found: dict[str, torch.Tensor] = {}
+    for place, name in enumerate(crossing):
+        inner = unet.get_submodule(name.removesuffix(".processor")).inner_kv_dim
+        for what in "kv":
+            found[f"ip_adapter.{2 * place + 1}.to_{what}_ip.weight"] = torch.randn(inner, wide) / wide**0.5
+    shapes = {"plain": plain_shapes, "full": full_shapes, "plus": plus_shapes}[layout](wide)
+    picture = {name: torch.randn(shape) / shape[-1] ** 0.5 for name, shape in shapes.items()}
+    return found | {f"image_proj.{name}": weight for name, weight in picture.items()}
+
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def both(name: str, *shape: int) -> Shapes:
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+def plain_shapes(wide: int) -> Shapes:
+    return both("proj", 4 * wide, SUMS_UP) | both("norm", wide)
+
+
+def full_shapes(wide: int) -> Shapes:
+    return both("proj.0", SEES, SEES) | both("proj.2", wide, SEES) | both("proj.3", wide)
+
+
+def plus_shapes(wide: int, inner: int = 64) -> Shapes:
+    found: Shapes = {"latents": (1, 4, inner)}
+    found |= both("proj_in", inner, SEES) | both("proj_out", wide, inner) | both("norm_out", wide)
+    for layer in range(4):
+        name = f"layers.{layer}"
+        found |= both(f"{name}.0.norm1", inner) | both(f"{name}.0.norm2", inner) | both(f"{name}.1.0", inner)
+        found |= {f"{name}.0.to_q.weight": (inner, inner), f"{name}.0.to_kv.weight": (2 * inner, inner)}
+        found |= {f"{name}.0.to_out.weight": (inner, inner)}
+        found |= {f"{name}.1.1.weight": (4 * inner, inner), f"{name}.1.3.weight": (inner, 4 * inner)}
+    return found
 
 
 def diffusers_folder(folder: Path, seed: int = 0) -> Path:

@@ -11,6 +11,7 @@ from diffusers import UNet2DConditionModel
 from engine.errors import BadInput
 from engine.types import Conditioning, Tweak
 from nodes._lib import doubles
+from nodes._lib.likening import Attending, Likeness, Shown, attending
 from nodes._lib.regions import Prompted, within
 from nodes._lib.steering import Level, Steered, Steering
 from nodes._lib.windows import Sides, Window, Windows, windows
@@ -41,6 +42,8 @@ class Layers(NamedTuple):
     hole: tuple[torch.Tensor, torch.Tensor] | None = None
     """A mask and what lies around it, for a denoiser that must see them."""
     guides: Sequence[Guiding] = ()
+    likenesses: Sequence[Likeness] = ()
+    """Pictures that are heeded beside the words."""
     sides: Sequence[Conditioning] = ()
     """Prompts that are not the same everywhere and always."""
     halves: bool = False
@@ -53,11 +56,14 @@ class Layers(NamedTuple):
             raise BadInput("model", got=f"a {type(unet).__name__} with {what}", want="a UNet", remedy=remedy)
         views = self.views(tweaks)
         run, unet = self.tweaked(unet, tweaks, views)
-        how = steering(self.guidance, tweaks)
-        found = run.seen(unet, views)
+        found = run.steered(unet, steering(self.guidance, tweaks), views)
+        return Shown(found, self.likenesses) if self.likenesses else found
+
+    def steered(self, unet: Any, how: Steering | None, views: Sequence[Window]) -> Any:
+        found = self.seen(unet, views)
         if how is None:
             return found
-        blind = run.seen(doubles.perturbed(unet), views) if how.perturbation else None
+        blind = self.seen(doubles.perturbed(unet), views) if how.perturbation else None
         return Steered(found, how, self.step, self.steps, self.level, blind)
 
     def views(self, tweaks: Tweaks) -> Sequence[Window]:
@@ -83,6 +89,8 @@ class Layers(NamedTuple):
         if (free_u := one(tweaks, FreeU)) is not None:
             unet = doubles.double(unet)
             unet.enable_freeu(free_u.s1, free_u.s2, free_u.b1, free_u.b2)
+        if self.likenesses:
+            unet = attending(unet, self.likenesses)
         return run, unet
 
     def seen(self, unet: Any, views: Sequence[Window]) -> Any:
@@ -94,6 +102,9 @@ class Layers(NamedTuple):
     def layered(self, unet: Any, view: Window) -> Any:
         """The denoiser with what it sees, through one window, of what it is shown besides the latent."""
         found = unet
+        if self.likenesses:
+            heeded = [one.within(view, self.factor) for one in self.likenesses]
+            found = Attending(found, heeded, self.place, self.calls)
         if self.hole is not None:
             found = Filling(found, *map(view.of, self.hole))
         if self.guides:

@@ -153,6 +153,53 @@ def other(about: dict[str, Any]) -> str:
     return "sdxl" if about.get("addition_embed_type") == "text_time" else "sd15"
 
 
+class Adapted(Struct, frozen=True):
+    """What an IP-Adapter was made for."""
+
+    family: str
+    """Empty if it is none of full size: then only the denoiser can tell."""
+    patches: bool
+    sees: int
+    """How many numbers it wants of a picture, or of each patch."""
+
+
+def of_ip_adapter(file: ModelFile) -> Adapted:
+    """What an IP-Adapter wants to see. Raises Unsupported for a layout that is not known."""
+    shapes = {name: about.shape for name, about in header(file.path).items()}
+    keys = [shape for name, shape in shapes.items() if name.endswith(".to_k_ip.weight")]
+    family = CONTROLNETS.get(keys[0][1], "") if keys else ""
+    if "image_proj.norm.weight" in shapes and "image_proj.proj.0.weight" in shapes:
+        raise Unsupported(
+            f"The IP-Adapter {file.name!r} wants faces as InsightFace measures them, which is not here.",
+            remedy="Use ip-adapter-plus-face-sd15 or ip-adapter-full-face-sd15 for faces.",
+        )
+    for name, patches in (("proj", False), ("proj.0", True), ("proj_in", True)):
+        if keys and (shape := shapes.get(f"image_proj.{name}.weight")) is not None:
+            return Adapted(family, patches, shape[1])
+    raise Unsupported(
+        f"The IP-Adapter {file.name!r} is in a layout that is not known.",
+        remedy="Use a `.safetensors` file that its makers published, with image_proj and ip_adapter in it.",
+    )
+
+
+class Sight(Struct, frozen=True):
+    """In how many numbers a vision model tells what it sees."""
+
+    whole: int
+    patch: int
+
+
+def of_vision(file: ModelFile) -> Sight:
+    """What a vision model tells. Raises Unsupported for what is none."""
+    about = config(file.path) if file.layout == "diffusers" else {}
+    if about.get("model_type") != "clip_vision_model":
+        raise Unsupported(
+            f"{file.name!r} is no CLIP vision model with a configuration of its own.",
+            remedy="Put the whole folder into models/vision, with config.json and model.safetensors.",
+        )
+    return Sight(int(about.get("projection_dim", 512)), int(about.get("hidden_size", 768)))
+
+
 def of_vae(file: ModelFile, chosen: str = "auto") -> tuple[str, int]:
     """Whose latents a VAE that stands alone reads, and its factor."""
     rows = {name: config(row.config / "vae") for name, row in LATENTS.items() if has_vae(row)}

@@ -18,6 +18,7 @@ from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.glimpses import glimpse
 from nodes._lib.layers import Layers
+from nodes._lib.likening import Likeness
 from nodes._lib.noise import between
 from nodes._lib.parts import Denoising, bare
 from nodes._lib.regions import plain
@@ -57,6 +58,7 @@ def walk(
     guides: Sequence[Guiding] = (),
     tweaks: Sequence[Tweak] = (),
     tiny: Any = None,
+    likenesses: Sequence[Likeness] = (),
 ) -> Latent:
     """The latent at the end of the way; `tiny` is a small decoder for previews."""
     family = held.family
@@ -93,7 +95,8 @@ def walk(
     layers = Layers(
         (given.shape[2], given.shape[3]), start.factor, way.guidance, way.steps,
         lambda time: way.begin + stretch.walked(time), stretch.place, len(stretch.timesteps),
-        stretch.level, ctx.check, hole, guides, () if all(map(plain, sides)) else sides, bool(ctx.thrift),
+        stretch.level, ctx.check, hole, guides, likenesses,
+        () if all(map(plain, sides)) else sides, bool(ctx.thrift),
     )  # fmt: skip
     pipeline = assemble(held, layers.around(held.module, tweaks), stretch, said)
     shape = Shape(pipeline, family, given)

@@ -9,7 +9,7 @@ import torch
 from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
-from nodes._lib.wraps import Around, own
+from nodes._lib.wraps import Around, counts, own
 
 
 class Steering(NamedTuple):
@@ -87,7 +87,7 @@ class Steered(Around):
         return (torch.cat([found] * len(sample)),)
 
     def applies(self, step: int) -> bool:
-        return step / self.steps >= self.how.start and (step + 1) / self.steps <= self.how.end
+        return counts(self.how.start, self.how.end, step, self.steps)
 
     def together(self, sample: Any, time: Any, unwanted: Any, wanted: Any) -> Any:
         if self.how.projection is None:

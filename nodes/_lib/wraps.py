@@ -78,8 +78,12 @@ class Guiding(NamedTuple):
 
     def scale(self, place: int, count: int) -> float:
         """How much it counts at one of so many steps."""
-        inside = place / count >= self.start and (place + 1) / count <= self.end
-        return self.strength if inside else 0.0
+        return self.strength if counts(self.start, self.end, place, count) else 0.0
+
+
+def counts(start: float, end: float, place: int, count: int) -> bool:
+    """Whether one of so many steps lies in a part of them."""
+    return place / count >= start and (place + 1) / count <= end
 
 
 class Guided(Around):

@@ -119,8 +119,13 @@ MADE = (
 REPAINTED = ("inpaint", "outpaint", "outline")
 """Examples that `test_inpainting.py` tries."""
 
+FETCHED: dict[str, tuple[str, ...]] = {
+    "draw_like_a_picture": ("sd15", "ip-adapter-sd15", "ip-adapter-vision"),
+}
+"""Examples that want weights which do not come along; `test_fetched.py` tries them with tiny ones."""
+
 EXAMPLES = {
-    *(*DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED),
+    *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED),
     *(name for name, _, _ in KNOWN),
 }
 
@@ -212,7 +217,10 @@ async def test_each_workflow_has_its_place_in_the_gallery() -> None:
         assert set(re.findall(r"--set (\w+)=", section)) <= inputs.keys(), name
         assert [given for given in inputs if f"`{given}`" not in section] == [], name
         pictures = re.findall(r"\]\((images/\w+\.png)\)", section)
-        assert bool(pictures) == ('"save_image"' in document), name
+        assert bool(pictures) == ('"save_image"' in document and name not in FETCHED), name
+        wanted = re.findall(r"^python server.py models fetch (\S+)$", section, re.MULTILINE)
+        assert set(wanted) == set(FETCHED.get(name, ())), name
+        assert all(f'"{model}"' in document for model in wanted), name
         assert all((ROOT / "docs" / picture).stat().st_size < 150_000 for picture in pictures), name
 
 

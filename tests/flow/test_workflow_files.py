@@ -18,6 +18,7 @@ NEEDED = {
     "inpaint": {"picture": "a-picture"},
     "outline": {"picture": "a-picture"},
     "outpaint": {"picture": "a-picture"},
+    "draw_like_a_picture": {"picture": "a-picture"},
     "measure_a_picture": {"picture": "a-picture"},
     "picture_edits": {"picture": "a-picture"},
     "colour_card": {"picture": "a-picture"},
