@@ -45,6 +45,8 @@ class StepReport(Struct, omit_defaults=True):
     seconds: float = 0.0
     why: str = ""
     """Why it ran."""
+    fallback: str = ""
+    """How it had to run for lack of memory; empty for as it is."""
     progress: float | UnsetType = UNSET
     problem: Problem | UnsetType = UNSET
 

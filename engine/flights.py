@@ -6,12 +6,11 @@ import asyncio
 import contextvars
 import functools
 import itertools
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -20,15 +19,15 @@ from engine.cache import Cache, Cached, mentions
 from engine.calls import Call, arguments, explain, perform, perform_async, settle
 from engine.context import Context
 from engine.digest import call_key, digest
-from engine.errors import Cancelled, OutOfMemory, Parked, Problem, shown
+from engine.errors import Cancelled, Parked, Problem
 from engine.events import CacheUse, StepState
+from engine.ladder import Memory, Rung, ladder, too_little
 from engine.lanes import Lanes, Ticket
 from engine.machine import is_out_of_memory
 from engine.plan import Shape
 from engine.types import Image, Value
 
-THRIFT = 2
-"""How far thrift is raised before giving up: tiles a quarter of their size."""
+RAN_OUT = "it ran out of memory"
 
 
 class Stop(Struct, frozen=True):
@@ -42,19 +41,18 @@ CANCELLED = Stop("cancelled")
 ASKING = Stop("asking")
 SKIPPED = Stop("skipped")
 Result = Cached | Stop
-Flown = tuple[Result, CacheUse, float, str]
-"""What came of a call, where it came from, how many seconds it ran, and why it had to."""
 
 
-class Memory(Protocol):
-    """What the ladder needs of the weights in memory."""
+class Flown(NamedTuple):
+    """What came of a call."""
 
-    limit: int
-
-    @property
-    def bytes(self) -> int: ...
-
-    def evict(self, all: bool = False) -> int: ...
+    result: Result
+    use: CacheUse
+    seconds: float = 0.0
+    why: str = ""
+    """Why it had to run."""
+    fallback: str = ""
+    """How it had to run for lack of memory; empty for as it is."""
 
 
 class Caller(Protocol):
@@ -73,8 +71,9 @@ class Caller(Protocol):
 class Flight:
     """A call under way, and everybody who waits for it."""
 
-    def __init__(self, call: Call, caller: Caller, ticket: Ticket) -> None:
+    def __init__(self, call: Call, caller: Caller, ticket: Ticket, fresh: bool = False) -> None:
         self.call = call
+        self.fresh = fresh
         self.caller = caller
         self.ticket = ticket
         self.callers: list[tuple[Caller, str]] = []
@@ -85,6 +84,7 @@ class Flight:
         self.task: asyncio.Task[None] | None = None
         self.seconds = 0.0
         self.why = ""
+        self.fallback = ""
 
     def progress(self, fraction: float) -> None:
         """Tell everybody who waits; comes from the node's thread."""
@@ -145,14 +145,14 @@ class Flights:
     def at_once(self, call: Call, *, fresh: bool = False) -> Flown:
         """Run an inline call on the loop, unless its result is known."""
         if not fresh and call.key is not None and (known := self.cache.fetch(call.key)) is not None:
-            return known, "disk", 0.0, ""
+            return Flown(known, "disk")
         began = time.perf_counter()
         try:
             result = settle(call, perform(call, arguments(call, Context())), self.classes)
         except Exception as error:
-            return Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began, ""
+            return Flown(Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        return result, "ran", seconds, self.keep(call, result, seconds)
+        return Flown(result, "ran", seconds, self.keep(call, result, seconds))
 
     # -- calls in lanes
 
@@ -163,27 +163,31 @@ class Flights:
         """
         key = None if fresh else call.key
         if key is not None and (flight := self._joinable.get(key)) is not None:
-            return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
+            return await self.join(flight, caller, call.path)
         if key is not None and (known := await self.from_disk(key)) is not None:
-            return known, "disk", 0.0, ""
+            return Flown(known, "disk")
         if key is not None:  # while we looked on disk another may have come to its end, or begun
             if (known := self.cache.peek(key)) is not None:
-                return known, "memory", 0.0, ""
+                return Flown(known, "memory")
             if (flight := self._joinable.get(key)) is not None:
-                return await self.aboard(flight, caller, call.path), "flight", 0.0, ""
-        flight = self.start(call, caller)
+                return await self.join(flight, caller, call.path)
+        flight = self.start(call, caller, fresh)
         result = await self.aboard(flight, caller, call.path)
-        return result, "ran", flight.seconds, flight.why
+        return Flown(result, "ran", flight.seconds, flight.why, flight.fallback)
+
+    async def join(self, flight: Flight, caller: Caller, path: str) -> Flown:
+        result = await self.aboard(flight, caller, path)
+        return Flown(result, "flight", fallback=flight.fallback)
 
     async def from_disk(self, key: bytes) -> Cached | None:
         return await asyncio.get_running_loop().run_in_executor(self._pools["io"], self.cache.fetch, key)
 
-    def start(self, call: Call, caller: Caller) -> Flight:
+    def start(self, call: Call, caller: Caller, fresh: bool = False) -> Flight:
         lane = call.shape.spec.lane
         ticket = Ticket(
             next(self._tickets), "io" if lane == "inline" else lane, caller.owner, caller.priority
         )
-        flight = Flight(call, caller, ticket)
+        flight = Flight(call, caller, ticket, fresh)
         if call.key is not None:
             self._joinable[call.key] = flight
         self._aloft[ticket.id] = flight
@@ -270,11 +274,12 @@ class Flights:
         """Run; out of memory: free and retry, then with more thrift, then on the CPU, then say so."""
         call = flight.call
         last: BaseException | None = None
-        for rung in ladder(call.shape, self.fall_back is not None):
+        for rung in ladder(call.shape.spec.lane, self.fall_back is not None):
             if rung.evict and self.memory is not None:
                 self.memory.evict(all=True)
             tried = self.on_rung(call, rung)
-            if rung.name and tried.key is not None and (known := self.cache.fetch(tried.key)) is not None:
+            if (known := self.known_on(rung, tried, flight)) is not None:
+                flight.why, flight.fallback = f"{RAN_OUT}, then was known with {rung.how}", rung.how
                 return known
             began = time.perf_counter()
             try:
@@ -289,10 +294,16 @@ class Flights:
                 last = error.with_traceback(None)
                 continue
             flight.why = self.keep(tried, result, time.perf_counter() - began)
-            if rung.name:
-                flight.why = f"{flight.why}; it ran out of memory, then ran with {rung.name}"
+            if rung.how:
+                flight.why, flight.fallback = f"{flight.why}; {RAN_OUT}, then ran with {rung.how}", rung.how
             return result
-        return Stop("failed", explain(self.too_little(last), call.path))
+        return Stop("failed", explain(too_little(last, self.memory), call.path))
+
+    def known_on(self, rung: Rung, tried: Call, flight: Flight) -> Cached | None:
+        """What an earlier call gave on this rung."""
+        if not rung.name or tried.key is None or flight.fresh:
+            return None
+        return self.cache.fetch(tried.key)
 
     def on_rung(self, call: Call, rung: Rung) -> Call:
         """The call under a key of its own, so that a fallback never poses as the real thing."""
@@ -325,21 +336,6 @@ class Flights:
     def in_thread(self, call: Call, given: dict[str, Any]) -> Cached:
         return settle(call, perform(call, given), self.classes)
 
-    def too_little(self, last: BaseException | None) -> OutOfMemory:
-        if isinstance(last, OutOfMemory) and last.needed:
-            return last
-        if self.memory is not None:
-            free = max(0, self.memory.limit - self.memory.bytes)
-        else:
-            import psutil
-
-            free = int(psutil.virtual_memory().available)
-        needed = asked_for(str(last))
-        need = f"{needed:,} bytes needed, " if needed else ""
-        said = f": {shown(str(last), 200)}" if str(last) else ""
-        text = f"Not enough memory{said} ({need}{free:,} bytes free)."
-        return OutOfMemory(text, needed=needed, free=free)
-
     def keep(self, call: Call, result: Cached, seconds: float) -> str:
         """Put a result into the cache; why it had to be computed."""
         shape, spec = call.shape, call.shape.spec
@@ -360,34 +356,3 @@ class Flights:
             artifacts=mentions(call.values) if shape.artifacts else (),
         )
         return why
-
-
-class Rung(Struct, frozen=True):
-    """One try at a call."""
-
-    name: str = ""
-    """Added to the key when the result may differ from the real thing."""
-    thrift: int = 0
-    evict: bool = False
-    cpu: bool = False
-
-
-def ladder(shape: Shape, can_fall_back: bool) -> list[Rung]:
-    """The tries for a call: as it is, after freeing memory, with more thrift, on the CPU."""
-    rungs = [Rung(), Rung(evict=True)]
-    rungs += [Rung(f"thrift {n}", thrift=n, evict=True) for n in range(1, THRIFT + 1)]
-    if can_fall_back and shape.spec.lane == "gpu":
-        rungs.append(Rung("the CPU", thrift=THRIFT, evict=True, cpu=True))
-    return rungs
-
-
-def asked_for(text: str) -> int:
-    """Bytes that an error of an allocator says were asked for; 0 if it does not say."""
-    found = ASKED.search(text)
-    if found is None:
-        return 0
-    unit = "bkmgt".index(found[2][0].lower())
-    return int(float(found[1].replace(",", "")) * 1024**unit)
-
-
-ASKED = re.compile(r"allocate ([\d,]+(?:\.\d+)?) ?(bytes|[KMGT]i?B)", re.IGNORECASE)

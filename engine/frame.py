@@ -145,24 +145,25 @@ class Frame:
             return
         key = run.flights.key(shape, digests)
         if not run.fresh and (known := run.flights.cache.peek(key)) is not None:
-            run.count(step, "memory", 0.0, "")
+            run.count(step, "memory")
             run.settle(self, index, known)
             return
         run.spend()
         call = Call(shape, declared, step.id, values, digests, key)
         if shape.trivial:
-            result, use, seconds, why = run.flights.at_once(call, fresh=run.fresh)
-            run.count(step, use, seconds, why)
-            run.settle(self, index, result)
+            flown = run.flights.at_once(call, fresh=run.fresh)
+            run.count(step, *flown[1:])
+            run.settle(self, index, flown.result)
             return
         run.begin(step)
         run.task(self, index, self.fly(step, call))
 
     async def fly(self, step: PlanStep, call: Call) -> Result:
         """A single call in a lane."""
-        result, use, seconds, why = await self.run.flights.fly(call, self.run, fresh=self.run.fresh)
-        self.run.count(step, use, seconds, why)
-        if use == "flight" and isinstance(result, Stop) and result.problem is not None:
+        flown = await self.run.flights.fly(call, self.run, fresh=self.run.fresh)
+        self.run.count(step, *flown[1:])
+        result = flown.result
+        if flown.use == "flight" and isinstance(result, Stop) and result.problem is not None:
             return Stop(result.state, msgspec.structs.replace(result.problem, step=step.id))
         return result
 
@@ -217,7 +218,7 @@ class Frame:
         if spec.kind == "pure":
             call = Call(shape, declared, step.id, values, digests, run.flights.key(shape, digests))
             if not run.fresh and (known := run.flights.cache.peek(call.key or b"")) is not None:
-                run.count(step, "memory", 0.0, "")
+                run.count(step, "memory")
                 return known
         elif spec.kind == "source" and declared.fingerprint is not None:
             mark = await self.fingerprint(declared, shape.names, values)
@@ -225,7 +226,7 @@ class Frame:
             call = Call(shape, declared, step.id, values, digests, key)
         else:
             if (kept := run.remembered.get((path, turn))) is not None:
-                run.count(step, "disk", 0.0, "")
+                run.count(step, "disk")
                 known = recalled(kept, run.flights.classes)
                 run.effects += known.values if spec.kind == "effect" else ()
                 return known
@@ -266,7 +267,7 @@ class Frame:
             return CANCELLED
         call = Call(shape, declared, step.id, values, [], None)
         result = settle(call, value, run.flights.classes)
-        run.count(step, "ran", time.perf_counter() - began, "")
+        run.count(step, "ran", time.perf_counter() - began)
         return result
 
     def awaitable(self, source: Source, place: str) -> Callable[..., Awaitable[Any]]:

@@ -188,8 +188,11 @@ class Run:
         self._changed.add(step.id)
         frame.settle(index, result)
 
-    def count(self, step: PlanStep, use: CacheUse, seconds: float, why: str) -> None:
+    def count(
+        self, step: PlanStep, use: CacheUse, seconds: float = 0.0, why: str = "", fallback: str = ""
+    ) -> None:
         report = self.reports[step.id]
+        report.fallback = fallback or report.fallback
         if use == "ran":
             report.calls += 1
             report.seconds += seconds

@@ -287,6 +287,8 @@ class Runner:
         found["outputs"] = {name: digest(value).hex() for name, value in ending.values.items()}
         if ending.effects and not ending.values:  # sorted, since branches may overtake each other
             found["outputs"]["effects"] = digest(sorted(digest(value) for value in ending.effects)).hex()
+        if fallbacks := {id: step.fallback for id, step in ending.steps.items() if step.fallback}:
+            found["fallbacks"] = fallbacks
         if self.flights.memory is not None and on_device(plan):
             found["environment"] = environment(self.residency.device, self.residency.dtype)
             found["models"] = self.models_used(plan)

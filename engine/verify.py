@@ -26,7 +26,7 @@ def compare(run: str, before: dict[str, Any], after: dict[str, Any]) -> Verdict:
     outputs = {name: then.get(name) == now.get(name) for name in {**then, **now}}
     differs = [
         f"{section}.{name}: {old} then, {new} now"
-        for section in ("nodes", "packs", "models", "environment")
+        for section in ("nodes", "packs", "models", "environment", "fallbacks")
         for name in {**before.get(section, {}), **after.get(section, {})}
         if (old := before.get(section, {}).get(name)) != (new := after.get(section, {}).get(name))
     ]

@@ -23,8 +23,8 @@ BANDS = {
     "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs library assets "
     "known weights hashes models remote hub sources convert fetch",
     "plan": "registry packs workflow scope variables pieces compile plan planner policy",
-    "run": "events machine memory lanes calls flights frame run runner workers child requests dispatch "
-    "verify fetches service owner doctor",
+    "run": "events machine memory lanes calls ladder flights frame run runner workers child requests "
+    "dispatch verify fetches service owner doctor",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
 

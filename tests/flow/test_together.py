@@ -183,8 +183,11 @@ async def test_a_thrifty_result_is_used_again_under_pressure(engine: Engine, dia
     diary.pressure = 1
     await run(engine, GREEDY)
     diary.thrifts.clear()
-    assert (await run(engine, GREEDY)).outputs == {"out": 301}
+    job = await run(engine, GREEDY)
+    assert job.outputs == {"out": 301}
     assert diary.thrifts == [0, 0], "that of thrift 1 was kept"
+    assert job.receipt["fallbacks"] == {"g": "thrift 1"}
+    assert "was known with thrift 1" in job.steps["g"].why
 
 
 async def test_when_nothing_helps_it_says_what_was_needed_and_the_next_job_runs(
