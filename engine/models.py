@@ -263,14 +263,27 @@ def default_models() -> Models:
     return Models([ROOT / "models"])
 
 
+met: ContextVar[dict[str, str]] = ContextVar("met")
+"""Names and contents of the models that the fingerprints of a run have met; its receipt names them."""
+
+
+def content(name: str, kind: Kind) -> str:
+    """What the file behind a name holds, for fingerprints. The same under another name is the same."""
+    here = models()
+    file = here.find(name, kind)
+    sha256 = here.sha256(file)
+    if (noted := met.get(None)) is not None:
+        noted[f"embedding:{file.name}" if kind == "embedding" else file.name] = sha256
+    return sha256
+
+
 def content_of(kind: Kind, input: str = "model") -> Callable[..., str]:
-    """A fingerprint for nodes: what the file behind a name holds. The same under another name is the same."""
+    """A fingerprint for nodes that load a model by name."""
 
-    def content(**inputs: object) -> str:
-        here = models()
-        return here.sha256(here.find(str(inputs[input]), kind))
+    def fingerprint(**inputs: object) -> str:
+        return content(str(inputs[input]), kind)
 
-    return content
+    return fingerprint
 
 
 def check_name(name: str) -> None:

@@ -239,6 +239,7 @@ class Runner:
         if self.flights.memory is not None:
             memory.current.set(self.residency)
             models.current.set(self.residency.models)
+            models.met.set({})
 
     # -- what came of it
 
@@ -255,7 +256,7 @@ class Runner:
             stops = [s for s in ending.stops.values() if s.state == "failed"]
             failed = [r.problem for r in ending.steps.values() if isinstance(r.problem, Problem)]
             outcome.problem = failed[0] if failed else stops[0].problem if stops else None
-        outcome.receipt = self.receipt(plan, ending)
+        outcome.receipt = self.receipt(plan, run, ending)
         return outcome
 
     def outward(self, value: Any, made: list[Artifact]) -> Any:
@@ -279,7 +280,7 @@ class Runner:
         sides = dimensions(data) if mime.startswith("image/") else (0, 0)
         return Artifact(self.store.put(data), mime, len(data), type(value).__name__.lower(), *sides)
 
-    def receipt(self, plan: Plan, ending: Ending) -> dict[str, Any]:
+    def receipt(self, plan: Plan, run: Run, ending: Ending) -> dict[str, Any]:
         """What made the outputs: enough to make them again, or to say what differs."""
         nodes = {s.shape.spec.id: s.shape.spec.version for s in plan.every_step()}
         epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.every_step() if s.shape.entry.pack}
@@ -291,7 +292,7 @@ class Runner:
             found["fallbacks"] = fallbacks
         if self.flights.memory is not None and on_device(plan):
             found["environment"] = environment(self.residency.device, self.residency.dtype)
-            found["models"] = self.models_used(plan)
+            found["models"] = self.models_used(plan) | (run.ambient.get(models.met) or {})
         return found
 
     def models_used(self, plan: Plan) -> dict[str, str]:

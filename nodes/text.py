@@ -10,7 +10,7 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
-from engine.models import models
+from engine.models import content
 from engine.node import node
 from engine.types import Conditioning, Prompt, Stage, TextEncoder
 
@@ -43,9 +43,8 @@ def learned_words(text: Prompt, marks: Marks = "a1111", **inputs: object) -> str
     """What the embeddings hold that the text names."""
     from nodes._lib import prompting
 
-    here = models()
     names = prompting.mentioned(text) if marks != "off" else []
-    return " ".join(here.sha256(here.find(name, "embedding")) for name in names)
+    return " ".join(content(name, "embedding") for name in names)
 
 
 @node(category="prompts", kind="source", lane="gpu", fingerprint=learned_words)

@@ -76,6 +76,27 @@ async def test_the_receipt_names_every_kind_of_model_by_its_content(tmp_path: Pa
     assert job.receipt["models"]["ink"] == content
 
 
+@pytest.mark.model
+async def test_the_receipt_names_embeddings_and_what_comes_by_wire(tmp_path: Path, diary: Diary) -> None:
+    shelf = tmp_path / "shelf" / "embeddings"
+    shelf.mkdir(parents=True)
+    save_file({"emb_params": np.ones((1, 128), np.float32)}, shelf / "cat.safetensors")
+    document = workflow(
+        {"tokens": "count.tokens"},
+        name=step("text", value="starter"),
+        words=step("join_two", a="a", b="embedding:cat"),
+        model=step("load_model", model=Wire("name.out")),
+        count=step("count_tokens", encoder=Wire("model.text_encoder"), text=Wire("words.out")),
+    )
+    async with opened(tmp_path, models=[tmp_path / "shelf"]) as engine:
+        first, again = await run(engine, document), await run(engine, document)
+    content = hashlib.sha256((shelf / "cat.safetensors").read_bytes()).hexdigest()
+    assert set(first.receipt["models"]) == {"starter", "embedding:cat"}
+    assert first.receipt["models"]["embedding:cat"] == content
+    assert again.steps["count"].calls == 0
+    assert again.receipt["models"] == first.receipt["models"], "also when nothing had to run"
+
+
 async def test_renaming_steps_runs_nothing(engine: Engine, diary: Diary) -> None:
     await run(engine, workflow({"out": "a.out"}, a=step("work", name="x")))
     diary.ran.clear()
