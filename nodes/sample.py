@@ -123,7 +123,7 @@ def sample(
             likening.likeness(pinned.enter_context(weights(prompt.adapter)), prompt, size_of(start), held)
             for prompt in picture_prompts(model)
         ]
-        small = glimpses.decoder(model)
+        small = None if ctx.thrift else glimpses.decoder(model)
         tiny = None if small is None else pinned.enter_context(weights(small))
         found = sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny, heeded)
         return Sampled(found, seed)

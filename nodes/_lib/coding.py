@@ -58,7 +58,7 @@ def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) ->
     with torch.no_grad():
         found = tiled(vae, thrift).encode(picture * 2 - 1)
     if not hasattr(found, "latent_dist"):  # a VAE that is not random
-        cells = found.latent
+        cells = found[0]
     elif seed is None:
         cells = found.latent_dist.mode()
     else:

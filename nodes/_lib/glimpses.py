@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from engine.models import ModelFile, models
 from engine.types import Denoiser, Image, Preview
+from nodes._lib import tinies
 from nodes._lib.arrays import array
 from nodes._lib.families import family
 from nodes._lib.parts import Denoising, named_variant, ready
@@ -27,15 +28,18 @@ def decoder(model: Denoiser) -> Preview | None:
     """The small decoder for what a model draws, if there is one in the models folders."""
     own = model.name.startswith(OWN)
     name = f"{OWN}-preview" if own else PUBLISHED.get(family(model.family).latents)
+    names = (name, f"{name}_decoder", f"{name}/diffusion_pytorch_model")  # the last two are single files
     here = models()
     for file in here.list("preview"):
-        if file.name == name and file.layout == "diffusers":
+        if file.name in names:
             return Preview(file.name, model.family, here.sha256(file), file.bytes, model.dtype)
     return None
 
 
 def read(file: ModelFile, device: str, dtype: str) -> Any:
-    """The decoder, from a folder as diffusers saves it."""
+    """The decoder, from a folder as diffusers saves it or from one file."""
+    if file.layout == "single_file":
+        return ready(tinies.read(file), device, dtype)
     options = {"use_safetensors": True, "local_files_only": True, **named_variant(file.path)}
     return ready(AutoencoderTiny.from_pretrained(file.path, **options), device, dtype)
 

@@ -21,7 +21,7 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 from engine.errors import Unsupported
 from engine.models import ModelFile
 from engine.weights import header, variant, weights_of
-from nodes._lib import recognising
+from nodes._lib import recognising, tinies
 from nodes._lib.families import CONFIGS, LATENTS
 from nodes._lib.previews import Factors
 from nodes._lib.reading import Encoder, Reader
@@ -69,6 +69,8 @@ def vae(file: ModelFile, latents: str, device: str, dtype: str) -> Any:
 
 def vae_alone(file: ModelFile, latents: str, device: str, dtype: str) -> Any:
     """One that has its files for itself, by the names of diffusers or of its first release."""
+    if file.layout == "single_file" and recognising.TINY in header(file.path):
+        return ready(tinies.read(file), device, dtype)
     place = file.path if file.layout == "diffusers" else LATENTS[latents].config / "vae"
     about = recognising.config(place)
     kind = class_of(str(about.get("_class_name")), "vae")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +210,19 @@ def of_vae(file: ModelFile, chosen: str = "auto") -> tuple[str, int]:
         exact = [name for name in same if scaling(rows[name]) == scaling(about)]
         return one_of([chosen] if chosen in same else (exact or same)[:1], file), factor_of(about)
     shapes = {name.removeprefix("first_stage_model."): t.shape for name, t in header(file.path).items()}
-    channels = (*shapes.get("decoder.conv_in.weight", ()), 0, 0)[1]
+    channels = tiny_channels(shapes) or (*shapes.get("decoder.conv_in.weight", ()), 0, 0)[1]
     same = [name for name, row in rows.items() if channels_of(row) == channels]
     found = one_of([chosen] if chosen in same else same, file)
     return found, factor_of(rows[found])
+
+
+TINY = "decoder.layers.0.weight"
+"""What a small autoencoder, such as TAESD, has and no other."""
+
+
+def tiny_channels(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Of the latents of a small autoencoder; 0 for a file that is none."""
+    return (*shapes.get(TINY, ()), 0, 0)[1]
 
 
 def one_of(found: list[str], file: ModelFile) -> str:
