@@ -23,7 +23,7 @@ from engine.types import (
     VisionName,
     slider,
 )
-from nodes.load import Precision
+from nodes.load import Precision, identity
 from nodes.tweaks import one, tweaked
 
 if TYPE_CHECKING:
@@ -94,10 +94,8 @@ def load_ip_adapter(
             want=f"{about.sees} numbers, as {adapter!r} was trained",
             remedy="Use the vision model that belongs to the adapter.",
         )
-    looker = VisionModel(eyes.name, "clip", here.sha256(eyes), eyes.bytes, dtype)
-    return IpAdapter(
-        file.name, about.family, here.sha256(file), file.bytes, dtype, vision=looker, patches=about.patches
-    )
+    looker = VisionModel(*identity(eyes, "clip"), dtype)
+    return IpAdapter(*identity(file, about.family), dtype, vision=looker, patches=about.patches)
 
 
 @node(category="guides", lane="gpu")

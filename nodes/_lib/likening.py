@@ -17,6 +17,7 @@ from engine.models import ModelFile
 from engine.types import Image
 from nodes._lib import doubles
 from nodes._lib.arrays import array, tensor
+from nodes._lib.net import Net
 from nodes._lib.parts import Denoising, named_variant, ready
 from nodes._lib.regions import laid_over
 from nodes._lib.transformer import OFFLINE, Trained, seen
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # -- weights
 
 
-class Adapter(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Adapter(Net):
     """What makes words of a seen picture, and for each cross-attention how those are keyed and valued."""
 
     def __init__(self, projection: Any, keys: Sequence[Any], values: Sequence[Any]) -> None:
@@ -144,7 +145,7 @@ def likeness(adapter: Adapter, prompt: PicturePrompt, size: tuple[int, int], hel
     )
 
 
-class Handed(torch.nn.Module):  # type: ignore[misc]  # mypy does not follow torch
+class Handed(Net):
     """Stands where a UNet would make words of pictures at each step: they are made already."""
 
     def forward(self, words: dict[str, Any]) -> list[Any]:
