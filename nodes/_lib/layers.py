@@ -11,12 +11,13 @@ from diffusers import UNet2DConditionModel
 from engine.errors import BadInput
 from engine.types import Conditioning, Tweak
 from nodes._lib import doubles
+from nodes._lib.blurring import Watched, watching
 from nodes._lib.likening import Attending, Likeness, Shown, attending
 from nodes._lib.regions import Prompted, within
 from nodes._lib.steering import Level, Steered, Steering
 from nodes._lib.windows import Sides, Window, Windows, windows
 from nodes._lib.wraps import Filling, Guided, Guiding, Halves
-from nodes.guidance import Interval, Perturbation, Projection, Rescale
+from nodes.guidance import Blur, Interval, Perturbation, Projection, Rescale
 from nodes.tweaks import FreeU, InWindows, Seamless, one
 
 Tweaks = Sequence[Tweak]
@@ -47,6 +48,8 @@ class Layers(NamedTuple):
     sides: Sequence[Conditioning] = ()
     """Prompts that are not the same everywhere and always."""
     halves: bool = False
+    watched: list[Watched] | None = None
+    """Where to put, for each window, who remembers what is looked at."""
 
     def around(self, unet: Any, tweaks: Tweaks = ()) -> Any:
         """The denoiser as the pipeline meets it."""
@@ -60,11 +63,16 @@ class Layers(NamedTuple):
         return Shown(found, self.likenesses) if self.likenesses else found
 
     def steered(self, unet: Any, how: Steering | None, views: Sequence[Window]) -> Any:
-        found = self.seen(unet, views)
         if how is None:
-            return found
+            return self.seen(unet, views)
         blind = self.seen(doubles.perturbed(unet), views) if how.perturbation else None
-        return Steered(found, how, self.step, self.steps, self.level, blind)
+        ground = self._replace(sides=self.sides[:1]).seen(unet, views) if how.blur else None
+        watched: list[Watched] = []
+        if how.blur:
+            found = self._replace(watched=watched).seen(watching(unet), views)
+        else:
+            found = self.seen(unet, views)
+        return Steered(found, how, self.step, self.steps, self.level, blind, watched, ground)
 
     def views(self, tweaks: Tweaks) -> Sequence[Window]:
         """The windows that it is drawn in; one if it is drawn as a whole."""
@@ -102,6 +110,9 @@ class Layers(NamedTuple):
     def layered(self, unet: Any, view: Window) -> Any:
         """The denoiser with what it sees, through one window, of what it is shown besides the latent."""
         found = unet
+        if self.watched is not None:
+            found = Watched(found, view)
+            self.watched.append(found)
         if self.likenesses:
             heeded = [one.within(view, self.factor) for one in self.likenesses]
             found = Attending(found, heeded, self.place, self.calls)
@@ -122,7 +133,8 @@ def steering(scale: float, tweaks: Tweaks) -> Steering | None:
     """How to put answers together, if not as the pipeline does."""
     rescale, interval = one(tweaks, Rescale), one(tweaks, Interval)
     perturbation, projection = one(tweaks, Perturbation), one(tweaks, Projection)
-    if not (rescale or interval or perturbation or projection):
+    blur = one(tweaks, Blur)
+    if not (rescale or interval or perturbation or blur or projection):
         return None
     return Steering(
         scale,
@@ -130,5 +142,6 @@ def steering(scale: float, tweaks: Tweaks) -> Steering | None:
         start=interval.start if interval else 0.0,
         end=interval.end if interval else 1.0,
         perturbation=perturbation.scale if perturbation else 0.0,
+        blur=blur.scale if blur else 0.0,
         projection=(projection.along, projection.largest, projection.momentum) if projection else None,
     )

@@ -1,14 +1,15 @@
-"""Guidance in other ways than the pipeline's: in a part of the steps, rescaled, projected, away from blur."""
+"""Guidance in other ways than the pipeline's: in a part of the steps, rescaled, away from worse answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
+from nodes._lib.blurring import Watched, blurred, where
 from nodes._lib.wraps import Around, counts, own
 
 
@@ -23,6 +24,8 @@ class Steering(NamedTuple):
     """The part of the steps that is guided at all."""
     perturbation: float = 0.0
     """How far to go away from what is seen without self-attention."""
+    blur: float = 0.0
+    """How far to go away from what is seen with what it looks at blurred."""
     projection: tuple[float, float, float] | None = None
     """How much counts that lies along the answer itself, the largest norm, the momentum."""
 
@@ -62,10 +65,13 @@ class Steered(Around):
         steps: int,
         level: Callable[[Any], Level],
         perturbed: Any = None,
+        watched: Sequence[Watched] = (),
+        ground: Any = None,
     ) -> None:
         super().__init__(inner)
         self.how, self.step, self.steps, self.level = how, step, steps, level
         self.perturbed = perturbed
+        self.watched, self.ground = tuple(watched), ground
         self.momentum = MomentumBuffer(how.projection[2]) if how.projection else None
 
     def forward(self, sample: Any, time: Any, encoder_hidden_states: Any, **rest: Any) -> tuple[Any]:
@@ -73,6 +79,8 @@ class Steered(Around):
         words = {"encoder_hidden_states": encoder_hidden_states, **rest}
         alone = own(words, last, len(sample))
         guided = last and self.applies(self.step(time))
+        for one in self.watched:
+            one.forget()
         if guided:
             answers = self.inner(sample, time, **words)[0]
             unwanted, wanted = answers.chunk(2)
@@ -82,12 +90,23 @@ class Steered(Around):
         if self.how.perturbation:
             blind = self.perturbed(sample[last:], time, **alone)[0]
             found = found + self.how.perturbation * (wanted - blind)
+        if self.how.blur:
+            base, inner, row = (unwanted, self.ground, 0) if guided else (wanted, self.inner, last)
+            dim = inner(self.dimmed(sample[row:][:1], time, base), time, **own(words, row, len(sample)))[0]
+            found = found + self.how.blur * (base - dim)
         if guided and self.how.rescale:
             found = rescale_noise_cfg(found, wanted, guidance_rescale=self.how.rescale)
         return (torch.cat([found] * len(sample)),)
 
     def applies(self, step: int) -> bool:
         return counts(self.how.start, self.how.end, step, self.steps)
+
+    def dimmed(self, sample: Any, time: Any, answer: Any) -> Any:
+        """What was shown, with what is looked at out of focus, and the same noise."""
+        level = self.level(time)
+        clean = level.clean(sample, answer)
+        mask = where(self.watched, sample.shape[-2:]).to(sample)
+        return sample + level.signal * mask * (blurred(clean) - clean)
 
     def together(self, sample: Any, time: Any, unwanted: Any, wanted: Any) -> Any:
         if self.how.projection is None:

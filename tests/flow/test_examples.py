@@ -112,7 +112,7 @@ TRACED = ("eight_guides", "ink_and_paper", "stick_figures")
 
 MADE = (
     *("seamless_tile", "wide_in_windows", "six_ways_to_guide", "hires_fix", "variations", "batch"),
-    *("where_steps_lie", "xyz_plot"),
+    *("where_steps_lie", "xyz_plot", "firmer_forms"),
 )
 """Examples that `test_making.py` tries."""
 

@@ -71,6 +71,18 @@ async def test_each_way_to_guide_draws_another_picture(engine: Engine) -> None:
     assert rescaled.std() < plain.std(), "less glare"
 
 
+async def test_forms_become_firmer_away_from_worse_answers(engine: Engine) -> None:
+    sheet = await picture(engine, "firmer_forms", "sheet", steps=6)
+    tiles = [sheet[GAP : GAP + SIDE, GAP + at * (SIDE + GAP) :][:, :SIDE] for at in range(4)]
+    plain, blurred, perturbed, both = tiles
+    assert all(np.abs(plain - other).mean() > 0.5 for other in (blurred, perturbed, both))
+    assert np.abs(both - blurred).mean() > 0.5 < np.abs(both - perturbed).mean()
+    inputs = {"steps": 6, "blur": 0, "perturbation": 0}
+    none = await picture(engine, "firmer_forms", "sheet", **inputs)
+    np.testing.assert_array_equal(none[GAP : GAP + SIDE, GAP : GAP + SIDE], plain)
+    np.testing.assert_array_equal(none[GAP : GAP + SIDE, -SIDE - GAP : -GAP], plain)
+
+
 async def test_a_draft_is_drawn_again_larger_and_sharper_and_shows_the_same(engine: Engine) -> None:
     job = await done(engine, "hires_fix", {"steps": 8, "strength": 0.3})
     draft, large = [(await picture_of(engine, job, name)).astype(float) for name in ("draft", "picture")]

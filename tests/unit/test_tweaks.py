@@ -17,14 +17,20 @@ from engine import memory
 from engine.context import Context
 from engine.errors import BadInput, Cancelled
 from engine.types import Conditioning, Denoiser, Image, Latent, Mask
-from nodes._lib import coding, doubles
+from nodes._lib import blurring, coding, doubles
 from nodes._lib.net import Net
 from nodes._lib.regions import within
 from nodes._lib.steering import Level, Steered, Steering
 from nodes._lib.windows import Window, Windows, hill, windows
 from nodes.conditioning import combine_prompts, limit_to_area
 from nodes.control import guide, load_controlnet
-from nodes.guidance import limit_guidance, perturb_attention, project_guidance, rescale_guidance
+from nodes.guidance import (
+    blur_attention,
+    limit_guidance,
+    perturb_attention,
+    project_guidance,
+    rescale_guidance,
+)
 from nodes.latent import decode_latent, empty_latent, encode_for_inpainting, mask_latent
 from nodes.load import Loaded, load_denoiser
 from nodes.sample import sample
@@ -140,6 +146,15 @@ def test_perturbed_attention_draws_the_pixels_of_its_pipeline(here: Tiny, guidan
     assert not np.array_equal(found, here.pixels(here.model.denoiser, guidance=guidance))
 
 
+@pytest.mark.parametrize("guidance", [4.0, 1.0])
+def test_blurred_attention_draws_the_pixels_of_its_pipeline(here: Tiny, guidance: float) -> None:
+    wanted = drawn(here.pipeline("StableDiffusionSAGPipeline"), sag_scale=1.5, guidance_scale=guidance)
+    found = here.pixels(blur_attention(here.model.denoiser, 1.5), guidance=guidance)
+    assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
+    assert not np.array_equal(found, here.pixels(here.model.denoiser, guidance=guidance))
+    assert blur_attention(blur_attention(here.model.denoiser), 0).tweaks == ()
+
+
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
 def test_projected_guidance_is_what_the_guider_of_diffusers_computes_for_clean_pictures(
     prediction: str,
@@ -164,6 +179,50 @@ def test_a_projection_that_takes_nothing_away_is_guidance_as_usual(here: Tiny) -
     np.testing.assert_allclose(here.drawn(usual), here.drawn(), atol=1e-3)
     assert project_guidance(usual, 1.0, 0.0, 0.0).tweaks == ()
     assert np.abs(here.drawn(project_guidance(model)) - here.drawn()).max() > 0.1
+
+
+# -- blurred attention
+
+
+def test_only_what_is_looked_at_is_blurred(here: Tiny) -> None:
+    sample_ = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    whole = Window(torch.arange(16), torch.arange(16))
+    with memory.weights(here.model.denoiser) as held, torch.no_grad():
+        unet = blurring.watching(held.module)
+        eyes, watched = blurring.middle(unet).processor, blurring.Watched(unet, whole)
+        words = torch.from_numpy(here.words.embeds.copy())[None]
+        answer = watched(sample_, torch.tensor(500), encoder_hidden_states=words)[0]
+        torch.testing.assert_close(held.module(sample_, 500, words)[0], answer, rtol=0, atol=0)
+    assert float(eyes.looked.mean()) == pytest.approx(1)
+    level = Level(0.6, 0.8, "epsilon")
+    steered = Steered(
+        watched, Steering(4.0, blur=1.0), lambda _: 0, 4, lambda _: level, None, [watched], watched
+    )
+    dim, mask = steered.dimmed(sample_, 500, answer), blurring.where([watched], (16, 16))
+    looked = (eyes.looked > 1).reshape(8, 8)
+    assert 0 < int(looked.sum()) < 64
+    np.testing.assert_array_equal(mask[::2, ::2] == 1, looked)
+    changed = (dim - sample_).abs().amax(1)[0] > 1e-6
+    assert (changed == (mask == 1)).all()
+    torch.testing.assert_close(
+        level.clean(dim, answer).mean(), level.clean(sample_, answer).mean(), atol=0.1, rtol=0
+    )
+
+
+def test_blurred_attention_goes_with_windows_areas_and_other_guidance(here: Tiny) -> None:
+    model, wide = blur_attention(here.model.denoiser, 2.0), empty_latent(here.model.denoiser, 96, 64)
+    one, other = (draw_in_windows(each, 64, 64, 32) for each in (model, here.model.denoiser))
+    assert np.abs(here.drawn(one, wide, steps=1) - here.drawn(other, wide, steps=1)).max() > 1e-3
+    words = combine_prompts(limit_to_area(here.words, width=0.5), limit_to_area(here.words, left=0.5))
+    alike = Tiny(here.model, words, here.canvas, here.folder)
+    np.testing.assert_allclose(alike.drawn(model), here.drawn(model), atol=1e-4)
+    both = perturb_attention(model)
+    assert np.abs(here.drawn(both) - here.drawn(perturb_attention(here.model.denoiser))).max() > 1e-3
+    never = limit_guidance(blur_attention(here.model.denoiser), 0.9, 0.95)
+    np.testing.assert_allclose(
+        here.drawn(never), here.drawn(blur_attention(here.model.denoiser), guidance=1.0), atol=1e-5
+    )
+    assert here.drawn(model, empty_latent(here.model.denoiser, 16, 16)).shape == (4, 8, 8)
 
 
 # -- guidance in a part of the steps
