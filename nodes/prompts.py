@@ -192,8 +192,8 @@ def preset(name: PresetName) -> Preset:
     """Size, steps, guidance, method and spacing that suit a model or a purpose, by name.
 
     Presets that come along are, among others, "starter", "sd15", "sd15 portrait", "sdxl", "sdxl landscape";
-    and for models that were taught to draw in few steps "sd15 lcm", "sdxl turbo", "sdxl lightning" and
-    "sdxl hyper". Your own go into `presets.json` in the models folder.
+    and for models that were taught to draw in few steps "sd15 lcm", "sdxl turbo", "sdxl lightning", "sd15
+    hyper" and others, all in `docs/prompts.md`. Your own go into `presets.json` in the models folder.
     """
     from nodes._lib import shelf
 
