@@ -33,6 +33,7 @@ CLASSES: dict[str, Kind] = {
     "AutoencoderKL": "vae",
     "AutoencoderTiny": "preview",
     "ControlNetModel": "controlnet",
+    "T2IAdapter": "t2i_adapter",
     "blip": "caption",
     "clip_vision_model": "vision",
     "clipseg": "segmenter",

@@ -36,6 +36,10 @@ def ip_adapter(file: str, kind: Kind = "ip_adapter") -> Known:
     return Known(kind, "h94/IP-Adapter", file, licence="Apache-2.0")
 
 
+def t2i_adapter(hub: str) -> Known:
+    return Known("t2i_adapter", f"TencentARC/{hub}", licence="Apache-2.0")
+
+
 RELEASES = "https://github.com"
 
 
@@ -76,6 +80,11 @@ KNOWN: dict[str, Known] = {
     "controlnet-canny-sdxl": controlnet("diffusers/controlnet-canny-sdxl-1.0"),
     "controlnet-depth-sdxl": controlnet("diffusers/controlnet-depth-sdxl-1.0"),
     "controlnet-pose-sdxl": controlnet("thibaud/controlnet-openpose-sdxl-1.0"),
+    "t2i-canny": t2i_adapter("t2iadapter_canny_sd15v2"),
+    "t2i-sketch": t2i_adapter("t2iadapter_sketch_sd15v2"),
+    "t2i-canny-sdxl": t2i_adapter("t2i-adapter-canny-sdxl-1.0"),
+    "t2i-depth-sdxl": t2i_adapter("t2i-adapter-depth-midas-sdxl-1.0"),
+    "t2i-sketch-sdxl": t2i_adapter("t2i-adapter-sketch-sdxl-1.0"),
     "vae-ft-mse": Known("vae", "stabilityai/sd-vae-ft-mse"),
     "sdxl-vae-fp16-fix": Known("vae", "madebyollin/sdxl-vae-fp16-fix"),
     "realesrgan-x4plus": Known(

@@ -48,6 +48,7 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
     "background": ("background", "rembg", "BiRefNet"),
     "segmenter": ("segmenters", "clipseg"),
     "embedding": ("embeddings",),
+    "t2i_adapter": ("t2i_adapters",),
     "ip_adapter": ("ip_adapters", "ipadapter"),
     "vision": ("vision", "clip_vision"),
     "preview": ("previews", "vae_approx"),

@@ -149,6 +149,10 @@ class ControlNet(Model, frozen=True, eq=False):
     """Weights that let a denoiser follow a picture: its edges, its depth, a pose."""
 
 
+class T2IAdapter(ControlNet, frozen=True, eq=False):
+    """Small weights that let a denoiser follow a picture; they look at it only once."""
+
+
 class VisionModel(Model, frozen=True, eq=False):
     """Weights that look at pictures on behalf of an IP-Adapter."""
 
@@ -199,7 +203,7 @@ class LanguageModel(Transformer, frozen=True, eq=False):
 
 
 class Guide(Value, frozen=True, eq=False):
-    """A picture to follow, through a ControlNet."""
+    """A picture to follow, through a ControlNet or a T2I-Adapter."""
 
     net: ControlNet
     image: Image
@@ -362,6 +366,7 @@ def model_name(kind: str, what: str) -> Meta:
 ModelName = Annotated[str, model_name("model", "A model")]
 DenoiserName = Annotated[str, model_name("denoiser", "A denoiser")]
 ControlNetName = Annotated[str, model_name("controlnet", "A ControlNet")]
+T2IAdapterName = Annotated[str, model_name("t2i_adapter", "A T2I-Adapter")]
 IpAdapterName = Annotated[str, model_name("ip_adapter", "An IP-Adapter")]
 VisionName = Annotated[str, model_name("vision", "A vision model")]
 VaeName = Annotated[str, model_name("vae", "A VAE")]

@@ -14,8 +14,8 @@ from engine.errors import UnsafeModel
 
 Kind = Literal[
     "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
-    "segmenter", "embedding", "ip_adapter", "vision", "preview", "depth", "pose", "caption", "safety",
-    "finder", "clip", "language",
+    "segmenter", "embedding", "t2i_adapter", "ip_adapter", "vision", "preview", "depth", "pose", "caption",
+    "safety", "finder", "clip", "language",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -40,7 +40,11 @@ ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
     ("LMHeadModel$|ForCausalLM$", "language"),
 )
 """What the architecture that a transformers folder names is for; the first that fits counts."""
-CLASSES: dict[str, Kind] = {"ControlNetModel": "controlnet", "AutoencoderTiny": "preview"}
+CLASSES: dict[str, Kind] = {
+    "ControlNetModel": "controlnet",
+    "T2IAdapter": "t2i_adapter",
+    "AutoencoderTiny": "preview",
+}
 """What a diffusers folder of this class is for."""
 SEES = "ForConditionalGeneration"
 """Ends the names of models that go on with a text: with a picture too, if they have a part for it."""

@@ -1,4 +1,4 @@
-"""Guide a picture by another: ControlNets, and the pictures they follow."""
+"""Guide a picture by another: ControlNets, T2I-Adapters, and the pictures they follow."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.memory import loader
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
 from engine.node import node
-from engine.types import ControlNet, ControlNetName, Fraction, Guide, Image, Model, slider
+from engine.types import (
+    ControlNet,
+    ControlNetName,
+    Fraction,
+    Guide,
+    Image,
+    Model,
+    T2IAdapter,
+    T2IAdapterName,
+    slider,
+)
 from nodes.load import Precision, identity
 
 GuideStrength = Annotated[
@@ -35,7 +45,21 @@ def load_controlnet(
     return ControlNet(*identity(file, recognising.of_controlnet(file)), dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", kind="source", lane="io", fingerprint=content_of("t2i_adapter"))
+def load_t2i_adapter(model: T2IAdapterName = "t2i-canny", dtype: Precision = "auto") -> T2IAdapter:
+    """Choose a T2I-Adapter: small weights that make a model follow edges, a sketch, depth.
+
+    It takes the place of a ControlNet, with less hold on the picture, and looks at the guide once instead of
+    at every step, so it takes almost no time. It must have been made for the same family of models as the one
+    that draws. `model` is the name of a diffusers folder in `t2i_adapters` of the models folder.
+    """
+    from nodes._lib import recognising
+
+    file = models().find(model, "t2i_adapter")
+    return T2IAdapter(*identity(file, recognising.of_t2i_adapter(file)), dtype)
+
+
+@node(category="guides", lane="inline")
 def guide(
     net: ControlNet,
     image: Image,
@@ -44,12 +68,12 @@ def guide(
     end: Fraction = 1.0,
     others: list[Guide] | None = None,
 ) -> list[Guide]:
-    """Let a picture guide the drawing: edges, depth, a pose, as its ControlNet wants it.
+    """Let a picture guide the drawing: edges, depth, a pose, as its ControlNet or T2I-Adapter wants it.
 
     Any picture will do: what a preprocessor made, what was drawn by hand, what others made. It is made
     as large as the drawing. `start` and `end` say in which part of the steps it counts:
     an `end` of 0.5 fixes the composition and leaves the details free. Wire one guide into `others` of the
-    next to use several.
+    next to use several, of both kinds.
     """
     if end <= start:
         raise BadInput("end", got=end, want=f"more than the start, {start}")
@@ -80,3 +104,11 @@ def read_controlnet(file: ModelFile, ref: Model, device: str, dtype: str) -> Any
     from nodes._lib import parts
 
     return parts.controlnet(file, ref.family, device, dtype)
+
+
+@loader(T2IAdapter, kinds=("t2i_adapter",))
+def read_t2i_adapter(file: ModelFile, ref: Model, device: str, dtype: str) -> Any:
+    """A T2I-Adapter, for whichever family it was made."""
+    from nodes._lib import parts
+
+    return parts.t2i_adapter(file, device, dtype)

@@ -84,7 +84,8 @@ def sample(
     Models that were taught by flow matching, such as Flux, take only some of the methods; another is refused
     with the names of those.
 
-    A `start` with a mask is redrawn there only. `guides` are pictures to follow, through ControlNets.
+    A `start` with a mask is redrawn there only. `guides` are pictures to follow, through ControlNets and
+    T2I-Adapters.
 
     Noise is drawn on the CPU in every precision, so that a seed means the same on all machines. `noise` takes
     the place of the seed, and a `schedule` that of `steps` and `spacing`.
@@ -185,9 +186,9 @@ def check_guide(model: Denoiser, guide: Guide) -> None:
     if guide.net.family != model.family:
         raise BadInput(
             "guides",
-            got=f"the ControlNet {guide.net.name!r} of family {guide.net.family!r}",
+            got=f"{guide.net.name!r}, of family {guide.net.family!r}",
             want=f"family {model.family!r}",
-            remedy="Use a ControlNet that was made for this model.",
+            remedy="Use one that was made for this model.",
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, T2IAdapter, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -19,15 +19,16 @@ TOKENIZER = ROOT / "models" / "starter" / "base" / "tokenizer"
 BLOCKS = 2
 
 
-def unet(channels: int = 4) -> Any:
-    """Two levels, as Stable Diffusion names them."""
+def unet(channels: int = 4, widths: tuple[int, ...] = (16, 32)) -> Any:
+    """Two levels, as Stable Diffusion names them, or more."""
+    crossing = len(widths) - 1
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=channels,
-        block_out_channels=(16, 32),
+        block_out_channels=widths,
         layers_per_block=BLOCKS,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=(*("CrossAttnDownBlock2D",) * crossing, "DownBlock2D"),
+        up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * crossing),
         cross_attention_dim=32,
         attention_head_dim=2,
         norm_num_groups=8,
@@ -69,6 +70,16 @@ def scheduler() -> Any:
         clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
+    )
+
+
+def t2i_adapter(unet: Any, layout: str = "full_adapter", factor: int = 2, seed: int = 0, **more: Any) -> Any:
+    """A T2I-Adapter for a UNet, in a layout of its makers."""
+    torch.manual_seed(seed)
+    widths = list(unet.config.block_out_channels)
+    channels = widths[:-1] if layout == "light_adapter" else widths
+    return T2IAdapter(
+        channels=channels, num_res_blocks=1, downscale_factor=factor, adapter_type=layout, **more
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import T2IAdapter, UNet2DConditionModel
 
 from engine.errors import BadInput
 from engine.types import Conditioning, Tweak
 from nodes._lib import doubles
 from nodes._lib.blurring import Watched, watching
+from nodes._lib.hinting import Hinted
 from nodes._lib.likening import Attending, Likeness, Shown, attending
 from nodes._lib.regions import Prompted, within
 from nodes._lib.steering import Level, Steered, Steering
@@ -118,9 +119,11 @@ class Layers(NamedTuple):
             found = Attending(found, heeded, self.place, self.calls)
         if self.hole is not None:
             found = Filling(found, *map(view.of, self.hole))
-        if self.guides:
-            guides = [g._replace(picture=view.of(g.picture, self.factor)) for g in self.guides]
-            found = Guided(found, guides, self.place, self.calls)
+        guides = [g._replace(picture=view.of(g.picture, self.factor)) for g in self.guides]
+        if hints := [guide for guide in guides if isinstance(guide.net, T2IAdapter)]:
+            found = Hinted(found, hints, self.place, self.calls)
+        if nets := [guide for guide in guides if not isinstance(guide.net, T2IAdapter)]:
+            found = Guided(found, nets, self.place, self.calls)
         if self.halves:
             found = Halves(found)
         if self.sides:

@@ -13,7 +13,7 @@ import diffusers
 import msgspec
 import torch
 import transformers
-from diffusers import ControlNetModel
+from diffusers import ControlNetModel, T2IAdapter
 from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
 from safetensors import safe_open
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
@@ -96,6 +96,17 @@ def controlnet(file: ModelFile, family: str, device: str, dtype: str) -> Any:
     else:
         config = str(CONFIGS / f"controlnet-{family}")
         module = ControlNetModel.from_single_file(str(file.path), config=config, **options)
+    return ready(module, device, dtype)
+
+
+def t2i_adapter(file: ModelFile, device: str, dtype: str) -> Any:
+    module = T2IAdapter.from_pretrained(
+        file.path,
+        use_safetensors=True,
+        dtype=getattr(torch, dtype),
+        local_files_only=True,
+        **named_variant(file.path),
+    )
     return ready(module, device, dtype)
 
 

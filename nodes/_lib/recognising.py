@@ -154,6 +154,17 @@ def other(about: dict[str, Any]) -> str:
     return "sdxl" if about.get("addition_embed_type") == "text_time" else "sd15"
 
 
+def of_t2i_adapter(file: ModelFile) -> str:
+    """The family that a T2I-Adapter was made for. Raises Unsupported for what is none."""
+    about = config(file.path) if file.layout == "diffusers" else {}
+    if about.get("_class_name") != "T2IAdapter":
+        raise Unsupported(
+            f"{file.name!r} is no T2I-Adapter in the layout of diffusers.",
+            remedy="Use a folder with its config.json, as `python server.py models fetch t2i-canny` gets it.",
+        )
+    return "sdxl" if about.get("adapter_type") == "full_adapter_xl" else "sd15"
+
+
 class Adapted(Struct, frozen=True):
     """What an IP-Adapter was made for."""
 

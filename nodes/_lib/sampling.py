@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import diffusers
 import torch
+from diffusers import T2IAdapter
 from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
 from engine.types import Conditioning, Guide, Image, Latent, Tweak
-from nodes._lib import geometry, pictures, schedules, wording
+from nodes._lib import geometry, pictures, planes, schedules, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.glimpses import glimpse
+from nodes._lib.hinting import check_levels
 from nodes._lib.layers import Layers
 from nodes._lib.likening import Likeness
 from nodes._lib.noise import between
@@ -206,6 +208,10 @@ def seen_hole(start: Latent) -> tuple[Array, Array]:
 
 def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
     """A guide as the denoiser meets it: its picture as large as the one that is drawn."""
+    if isinstance(net, T2IAdapter):
+        check_levels(guide.net.name, net, held.module)
+        pixels = shown(guide.image, start, net, net.config.in_channels)
+        return Guiding(net, pixels, guide.strength, guide.start, guide.end)
     wanted, given = held.module.config.cross_attention_dim, net.config.cross_attention_dim
     if wanted != given:
         raise BadInput(
@@ -214,12 +220,17 @@ def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
             want=f"{wanted} wide, as the model has them",
             remedy="Use a ControlNet that was made for this model.",
         )
+    return Guiding(net, shown(guide.image, start, net), guide.strength, guide.start, guide.end)
+
+
+def shown(image: Image, start: Latent, net: Any, channels: int = 3) -> torch.Tensor:
+    """A picture as large as the one that is drawn, for a network that looks at it."""
     height, width = (side * start.factor for side in start.samples.shape[-2:])
-    picture = pictures.rgb(guide.image)
+    picture = pictures.rgb(image)
     if (picture.width, picture.height) != (width, height):
         picture = geometry.scaled(picture, width, height, "lanczos")
-    pixels = tensor(pictures.floats(picture)).permute(2, 0, 1)[None].to(net.device, net.dtype)
-    return Guiding(net, pixels, guide.strength, guide.start, guide.end)
+    colours = pictures.floats(picture) if channels == 3 else planes.luma(planes.floats(picture))
+    return tensor(colours).permute(2, 0, 1)[None].to(net.device, net.dtype)
 
 
 def assemble(held: Denoising, denoiser: Any, stretch: Any, said: dict[str, Any]) -> Any:

@@ -121,6 +121,7 @@ REPAINTED = ("inpaint", "outpaint", "outline")
 
 FETCHED: dict[str, tuple[str, ...]] = {
     "draw_like_a_picture": ("sd15", "ip-adapter-sd15", "ip-adapter-vision"),
+    "follow_the_edges": ("sd15", "t2i-canny"),
 }
 """Examples that want weights which do not come along; `test_fetched.py` tries them with tiny ones."""
 

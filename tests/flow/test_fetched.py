@@ -31,6 +31,7 @@ def models(folder: Path) -> Path:
     unet = UNet2DConditionModel.from_pretrained(ROOT / "models" / "starter" / "base" / "unet")
     (folder / "ip_adapters").mkdir(parents=True)
     save_file(tiny.ip_adapter(unet, "plus"), folder / "ip_adapters" / "tiny.safetensors")
+    tiny.t2i_adapter(unet, factor=8).save_pretrained(folder / "t2i_adapters" / "tiny")
     tiny.vision().save_pretrained(folder / "vision" / "eyes")
     return folder
 
@@ -67,3 +68,11 @@ async def test_a_picture_is_heard_as_much_as_it_is_told_to_be(engine: Engine) ->
     assert 0.1 < np.abs(some - none).mean() < np.abs(more - none).mean()
     late = await drawn(engine, "draw_like_a_picture", **names, strength=1, start=0.5)
     assert 0 < np.abs(late - none).mean() < np.abs(more - none).mean()
+
+
+async def test_edges_are_followed_as_much_as_it_is_told_to(engine: Engine) -> None:
+    names = {**SMALL, "adapter": "tiny"}
+    none, some, more = [
+        await drawn(engine, "follow_the_edges", **names, strength=strength) for strength in (0, 0.2, 1)
+    ]
+    assert 0.1 < np.abs(some - none).mean() < np.abs(more - none).mean()

@@ -19,6 +19,7 @@ NEEDED = {
     "outline": {"picture": "a-picture"},
     "outpaint": {"picture": "a-picture"},
     "draw_like_a_picture": {"picture": "a-picture"},
+    "follow_the_edges": {"picture": "a-picture"},
     "measure_a_picture": {"picture": "a-picture"},
     "picture_edits": {"picture": "a-picture"},
     "colour_card": {"picture": "a-picture"},
