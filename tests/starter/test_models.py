@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from recipe import pictures
 from recipe.base import Base, kept
 from recipe.figures import Figure
 from recipe.hogwild import Plan, train
-from recipe.measure import MEASURES, SHEETS, alone, contact, keep, known, there
+from recipe.measure import FAMILY, MEASURES, SHEETS, alone, contact, keep, known, there
 from recipe.ship import ship, weight
 from recipe.tokenizer import build
 from recipe.train_vae import Copying, measure, tensor, unseen
@@ -116,6 +117,17 @@ def test_only_finished_models_are_shipped_and_never_more_than_there_is_room_for(
     assert (tmp_path / "family" / "small" / "model.safetensors").stat().st_mode & 0o777 == 0o644
     with pytest.raises(SystemExit, match="other is not finished"):
         ship(tmp_path / "checkpoints", tmp_path / "family", ["other"])
+
+
+def test_a_shipped_model_forgets_where_it_was_trained(tmp_path: Path) -> None:
+    final = tmp_path / "checkpoints" / "small" / "final"
+    (final / "vae").mkdir(parents=True)
+    (final / "vae" / "config.json").write_text('{"act_fn": "silu", "_name_or_path": "../somewhere/vae/final"}')
+    ship(tmp_path / "checkpoints", tmp_path / "family", ["small"])
+    assert json.loads((tmp_path / "family" / "small" / "vae" / "config.json").read_text()) == {
+        "act_fn": "silu"
+    }
+    assert [path for path in FAMILY.rglob("config.json") if "_name_or_path" in path.read_text()] == []
 
 
 def test_what_judges_a_model_is_shipped_with_it(tmp_path: Path) -> None:

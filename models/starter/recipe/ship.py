@@ -1,6 +1,7 @@
 """Put finished models where the product finds them: each in its folder of the family."""
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -20,8 +21,17 @@ def ship(checkpoints: Path, family: Path, names: list[str]) -> None:
         shutil.copytree(source, target)
         for path in target.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes for its owner alone
+        for config in target.rglob("config.json"):
+            forget_origin(config)
     if (size := weight(family)) > LIMIT:
         raise SystemExit(f"The family takes {size:,} bytes of at most {LIMIT:,}.")
+
+
+def forget_origin(config: Path) -> None:
+    """Take out where the library had read a part from: a folder of the machine that trained it."""
+    said = json.loads(config.read_text(encoding="utf-8"))
+    if said.pop("_name_or_path", None) is not None:
+        config.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def judges(name: str) -> list[str]:
