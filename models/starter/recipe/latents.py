@@ -14,6 +14,7 @@ from .draw import CAPTIONS
 from .filling import Store, fill
 from .hogwild import flushing
 from .progress import reached
+from .scene import Kind
 from .tokenizer import LENGTH, build
 from .train_vae import reload, tensor
 
@@ -35,6 +36,10 @@ class Shelf(Struct, frozen=True):
         row = np.full(LENGTH, self.vocabulary - 1, np.int64)
         row[0] = self.vocabulary - 2
         return row
+
+    def of_kind(self, kind: Kind) -> NDArray[np.int64]:
+        """The pictures of one kind."""
+        return np.flatnonzero(self.kinds == kind)
 
 
 def encode(source: Path, vae_folder: Path, folder: Path) -> None:

@@ -18,14 +18,27 @@ from .captions import rows
 from .denoise import mean, noised, some_steps
 from .hogwild import Plan
 from .latents import Shelf, colours, shelf
+from .scene import Kind
 from .schooling import School, attend
 from .train_vae import reload
 
-PLAN = Plan("base", 30_000, 6e-4, warm=200, hold=0.5)
+
+class Stress(msgspec.Struct, frozen=True):
+    """A part of the run in which one kind of picture is shown more often."""
+
+    kind: Kind
+    share: float  # of each batch, the rest by chance
+    begin: float = 0.0
+    end: float = 1.0
+
+
+PLAN = Plan("base", 42_000, 6e-4, warm=200, hold=0.36)
 BATCH = 16
 EMPTY = 0.1  # of the captions, so that guidance has something to move away from
-SHAPES_FIRST = 0.3  # part of the run in which most pictures are plain shapes: contours are learnt last
-SHAPES_SHARE = 0.7
+STRESSES = (
+    Stress("shapes", 0.7, end=0.2),  # contours take long to learn
+    Stress("face", 0.2, begin=0.7),  # moods, a few pixels of a mouth, are learnt last of all
+)
 
 
 class Denoising(msgspec.Struct):
@@ -33,7 +46,6 @@ class Denoising(msgspec.Struct):
 
     shelf: Shelf
     kept: Tensor
-    shapes: NDArray[np.int64]
     device: str
     batch: int = BATCH
 
@@ -59,16 +71,17 @@ class Denoising(msgspec.Struct):
 
     def _choose(self, rng: np.random.Generator, part: float) -> NDArray[np.int64]:
         index = rng.integers(0, len(self.shelf.latents), self.batch)
-        if part < SHAPES_FIRST:
-            some = rng.random(self.batch) < SHAPES_SHARE
-            index[some] = rng.choice(self.shapes, int(some.sum()))
+        for stress in STRESSES:
+            among = self.shelf.of_kind(stress.kind)
+            if len(among) and stress.begin <= part < stress.end:
+                some = rng.random(self.batch) < stress.share
+                index[some] = rng.choice(among, int(some.sum()))
         return np.sort(index)
 
 
 def denoising(checkpoints: Path, device: str, batch: int = BATCH) -> Denoising:
     """The lesson, from latents and captions."""
-    found = shelf(checkpoints / "latents")
-    return Denoising(found, kept().to(device), np.flatnonzero(found.kinds == "shapes"), device, batch)
+    return Denoising(shelf(checkpoints / "latents"), kept().to(device), device, batch)
 
 
 def pipeline(base: Base, vae: Any, tokenizer: Any) -> Any:

@@ -113,7 +113,7 @@ def steering(name: str, checkpoints: Path, device: str) -> Steering:
         pictures.load(checkpoints / "pictures"),
         frozen(checkpoints, twin=name == TWIN, device=device),
         kept().to(device),
-        np.flatnonzero(found.kinds == "person"),
+        found.of_kind("person"),
         device,
     )
 

@@ -95,7 +95,7 @@ def filling(checkpoints: Path, device: str) -> Filling:
         frozen(checkpoints, device=device).encoders[0],
         vae.requires_grad_(False),
         kept().to(device),
-        np.flatnonzero(found.kinds == "shapes"),
+        found.of_kind("shapes"),
         device,
         deque(maxlen=STORE),
     )
