@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import loader, weights
-from engine.models import ModelFile, content_of, models
+from engine.models import ModelFile, content, models
 from engine.node import node
 from engine.types import (
     Denoiser,
@@ -58,13 +58,11 @@ class PicturePrompts(Tweak, frozen=True, eq=False):
     prompts: tuple[PicturePrompt, ...]
 
 
-def content(adapter: str, vision: str, **_: object) -> str:
-    """What both files hold."""
-    looks = content_of("vision", "vision")(vision=vision)
-    return f"{content_of('ip_adapter', 'adapter')(adapter=adapter)} {looks}"
+def content_of_both(adapter: str, vision: str, **_: object) -> str:
+    return f"{content(adapter, 'ip_adapter')} {content(vision, 'vision')}"
 
 
-@node(category="guides", kind="source", lane="io", fingerprint=content)
+@node(category="guides", kind="source", lane="io", fingerprint=content_of_both)
 def load_ip_adapter(
     adapter: IpAdapterName = "ip-adapter-sd15",
     vision: VisionName = "ip-adapter-vision",

@@ -47,6 +47,8 @@ async def drawn(engine: Engine, name: str, **inputs: Any) -> np.ndarray[Any, np.
     pixels = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     picture = await engine.add_artifact(png(pixels))
     job = await done(engine, name, {"picture": picture, **inputs})
+    named = {inputs[kind] for kind in ("model", "adapter", "vision") if kind in inputs}
+    assert job.receipt["models"].keys() == named
     return (await picture_of(engine, job, "picture")).astype(float)
 
 
