@@ -122,7 +122,7 @@ def test_only_finished_models_are_shipped_and_never_more_than_there_is_room_for(
 def test_a_shipped_model_forgets_where_it_was_trained(tmp_path: Path) -> None:
     final = tmp_path / "checkpoints" / "small" / "final"
     (final / "vae").mkdir(parents=True)
-    (final / "vae" / "config.json").write_text('{"act_fn": "silu", "_name_or_path": "../somewhere/vae/final"}')
+    (final / "vae" / "config.json").write_text('{"act_fn": "silu", "_name_or_path": "../trained/vae/final"}')
     ship(tmp_path / "checkpoints", tmp_path / "family", ["small"])
     assert json.loads((tmp_path / "family" / "small" / "vae" / "config.json").read_text()) == {
         "act_fn": "silu"
