@@ -34,6 +34,7 @@ CLASSES: dict[str, Kind] = {
     "AutoencoderTiny": "preview",
     "ControlNetModel": "controlnet",
     "T2IAdapter": "t2i_adapter",
+    "UNet2DConditionModel": "denoiser",
     "blip": "caption",
     "clip_vision_model": "vision",
     "clipseg": "segmenter",

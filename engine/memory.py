@@ -311,7 +311,8 @@ def estimate(file: ModelFile, place: Place, dtype: str) -> int:
         place = Place()
     if single and file.path.suffix.lower() != SAFE:
         return file.bytes
-    paths = [file.path] if single else [path for one in place.folders for path in weights_of(file.path / one)]
+    folders = [file.path / one for one in place.folders if (file.path / one).is_dir()] or [file.path]
+    paths = [file.path] if single else [path for folder in folders for path in weights_of(folder)]
     numbers = 0
     for path in paths:
         for name, tensor in header(path).items():

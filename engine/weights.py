@@ -43,6 +43,7 @@ ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
 CLASSES: dict[str, Kind] = {
     "ControlNetModel": "controlnet",
     "T2IAdapter": "t2i_adapter",
+    "UNet2DConditionModel": "denoiser",
     "AutoencoderTiny": "preview",
 }
 """What a diffusers folder of this class is for."""

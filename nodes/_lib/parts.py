@@ -221,9 +221,9 @@ def clip_tokenizer(file: ModelFile, clip: Clip) -> Any:
 def part(file: ModelFile, folder: Path, name: str, prefix: str, device: str, dtype: str) -> Any:
     """A diffusers model. Safetensors only, never remote code, never the network."""
     options = {"dtype": getattr(torch, dtype), "local_files_only": True}
-    kind = class_of(str(recognising.config(folder / name).get("_class_name")), name)
+    kind = class_of(str(recognising.config(recognising.inside(folder, name)).get("_class_name")), name)
     if file.layout == "diffusers":
-        place = file.path / name
+        place = recognising.inside(file.path, name)
         module = kind.from_pretrained(place, use_safetensors=True, **options, **named_variant(place))
     else:
         found = tensors(file, prefix)

@@ -41,7 +41,7 @@ def facts(file: ModelFile) -> Facts:
     """Recognise a model. Raises Unsupported for a layout that no family has."""
     found = family_of(file)
     folder = folder_of(file, found)
-    denoiser, vae = config(folder / found.denoiser), config(own(folder, "vae", found))
+    denoiser, vae = config(inside(folder, found.denoiser)), config(own(folder, "vae", found))
     factor = factor_of(vae)
     return Facts(
         family=found,
@@ -72,6 +72,12 @@ def own(folder: Path, part: str, family: Family) -> Path:
     if (folder / part).is_dir() or family.single is None:
         return folder / part
     return family.single.config / part
+
+
+def inside(folder: Path, part: str) -> Path:
+    """The folder of a part: one of that name, or a denoiser that stands alone is right here."""
+    alone = not (folder / part).is_dir() and (folder / "config.json").is_file()
+    return folder if alone else folder / part
 
 
 def of_folder(file: ModelFile) -> Family:
@@ -122,7 +128,7 @@ def of_file(file: ModelFile) -> Family:
 
 def of_unet(file: ModelFile) -> Family:
     """The family of a denoiser that stands alone."""
-    about = config(file.path / "unet")
+    about = config(inside(file.path, "unet"))
     if about.get("_class_name") == "UNet2DConditionModel":
         told = about.get("addition_embed_type") == "text_time"
         rows = [row for row in FAMILIES.values() if row.classic and bool(row.told) == told]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from engine.errors import BadInput
+from engine.memory import estimate
+from engine.models import models
 from engine.types import Conditioning, ControlNet, Guide, Image, Latent, Mask
 from nodes.control import canny, guide, load_controlnet
 from nodes.latent import decode_latent, empty_latent, encode_for_inpainting, encode_image, mask_latent
-from nodes.load import Loaded, load_denoiser
+from nodes.load import Loaded, load_denoiser, place_of_denoiser
 from nodes.sample import sample
 from nodes.text import encode_text
 from tests import pipelines, tiny
@@ -156,6 +159,22 @@ def test_a_model_made_to_fill_holes_draws_the_pixels_of_its_pipeline(here: Tiny)
     np.testing.assert_allclose(numbers(found.latent), wanted, atol=1e-5)
     with pytest.raises(BadInput, match="encode_for_inpainting"):
         sample(filler, here.words, here.canvas, **WALK)
+
+
+def test_a_denoiser_may_lie_there_as_a_unet_itself(here: Tiny) -> None:
+    folder = here.folder / "denoisers"
+    shutil.copytree(folder / "filler" / "unet", folder / "alone")
+    shutil.copytree(folder / "filler" / "vae", folder / "alone" / "vae")  # a cell of tiny ones is smaller
+    start = encode_for_inpainting(here.model.vae, picture(3), box())
+    found, wanted = (
+        sample(load_denoiser(name), here.words, start, **WALK).latent.samples for name in ("alone", "filler")
+    )
+    np.testing.assert_array_equal(found, wanted)
+    sizes = [
+        estimate(models().find(name, "denoiser"), place_of_denoiser(load_denoiser(name)), "float32")
+        for name in ("alone", "filler")
+    ]
+    assert sizes[0] == sizes[1] > 0
 
 
 def test_a_mask_of_another_size_is_refused(here: Tiny) -> None:
