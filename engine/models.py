@@ -73,6 +73,10 @@ ALONE: dict[str, Kind] = {
 """Files of the starter family that are a whole model."""
 
 
+STARTER = "starter-"
+"""What names of the starter family begin with, but for its base."""
+
+
 class ModelFile(Struct, frozen=True):
     """Weights on this machine: one file, or a folder in the diffusers layout."""
 
@@ -177,7 +181,7 @@ class Models:
         """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
-                name = "starter" if path.name == "base" else f"starter-{path.name}"
+                name = "starter" if path.name == "base" else STARTER + path.name
                 if kind_of(path) == kind and self._inside(path):
                     yield ModelFile(name, kind, path, "diffusers", size_of(path), "comes with Tessera")
                 for file in (path / alone for alone, what in ALONE.items() if what == kind):
@@ -238,6 +242,8 @@ class Models:
             terms = f", licence {found.licence}" if found.licence else ""
             where = f"huggingface.co/{found.hub}" if found.hub else found.url.removeprefix("https://")
             remedy = f"Run `python server.py models fetch {plain}`: it comes from {where}{size}{terms}.{have}"
+        elif name.startswith(STARTER):
+            remedy = f"{trained(plain, kind)}{have}"
         elif name.count("/") == 1:
             to = "" if kind == "model" else f" --kind {kind}"
             remedy = f"Run `python server.py models fetch {name}{to}` if that is a repository.{have}"
@@ -299,6 +305,17 @@ def check_name(name: str) -> None:
         raise BadInput(
             "model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names."
         )
+
+
+def trained(name: str, kind: Kind) -> str:
+    """How a model of the starter family comes to be here, and what may take its place."""
+    part = name.removeprefix(STARTER)
+    target = "loras" if part.startswith("lora-") else part
+    other = next((f" Or use one that can be fetched: `models fetch {one}`." for one in offers(kind)), "")
+    return (
+        "The starter family is trained, not fetched: run "
+        f"`make -C models/starter {target}` and `make -C models/starter ship NAMES={part}`.{other}"
+    )
 
 
 def stem(name: str, kind: Kind) -> str:

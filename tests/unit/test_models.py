@@ -11,7 +11,7 @@ import pytest
 from engine.config import ROOT, Settings
 from engine.errors import BadInput, MissingModel, UnsafeModel
 from engine.models import Models
-from engine.weights import header
+from engine.weights import Kind, header
 
 EMPTY = b"\x02\0\0\0\0\0\0\0{}"
 """A safetensors file without tensors."""
@@ -216,6 +216,22 @@ def test_a_missing_model_names_those_that_are_nearest(top: Path, models: Models)
         models.find("org/thing", "lora")
     with pytest.raises(MissingModel, match=r"models/loras"):
         models.find("style", "lora")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target"),
+    [("starter-controlnet-canny", "controlnet", "controlnet-canny"), ("starter-lora-neon", "lora", "loras")],
+)
+def test_a_starter_model_that_is_not_trained_yet_names_what_trains_it(
+    name: str, kind: Kind, target: str, models: Models
+) -> None:
+    with pytest.raises(MissingModel) as caught:
+        models.find(name, kind)
+    part = name.removeprefix("starter-")
+    text = str(caught.value)
+    assert f"`make -C models/starter {target}`" in text
+    assert f"`make -C models/starter ship NAMES={part}`" in text
+    assert "`models fetch" in text
 
 
 def test_errors_never_show_a_path(top: Path, tmp_path: Path, models: Models) -> None:
