@@ -27,8 +27,17 @@ class Known(Struct, frozen=True):
     bytes: int = 0
 
 
-def controlnet(hub: str) -> Known:
-    return Known("controlnet", hub)
+def controlnet(hub: str, licence: str = "") -> Known:
+    return Known("controlnet", hub, licence=licence)
+
+
+def filler(hub: str, licence: str) -> Known:
+    """A UNet that fills holes, without what reads and decodes for it."""
+    return Known("denoiser", hub, "unet/", licence=licence)
+
+
+def lora(hub: str, licence: str, file: str = "pytorch_lora_weights.safetensors") -> Known:
+    return Known("lora", hub, file, licence=licence)
 
 
 def ip_adapter(file: str, kind: Kind = "ip_adapter") -> Known:
@@ -40,6 +49,7 @@ def t2i_adapter(hub: str) -> Known:
     return Known("t2i_adapter", f"TencentARC/{hub}", licence="Apache-2.0")
 
 
+OPEN, OPEN_XL = "CreativeML OpenRAIL-M", "CreativeML OpenRAIL++-M"
 RELEASES = "https://github.com"
 
 
@@ -54,31 +64,36 @@ KNOWN: dict[str, Known] = {
         "model",
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "v1-5-pruned-emaonly.safetensors",
-        licence="CreativeML OpenRAIL-M",
+        licence=OPEN,
         bytes=4_265_146_304,
     ),
     "sdxl": Known(
         "model",
         "stabilityai/stable-diffusion-xl-base-1.0",
         "sd_xl_base_1.0.safetensors",
-        licence="CreativeML OpenRAIL++-M",
+        licence=OPEN_XL,
         bytes=6_938_078_334,
     ),
     "sdxl-refiner": Known(
         "model",
         "stabilityai/stable-diffusion-xl-refiner-1.0",
         "sd_xl_refiner_1.0.safetensors",
-        licence="CreativeML OpenRAIL++-M",
+        licence=OPEN_XL,
         bytes=6_075_981_930,
     ),
-    "controlnet-canny": controlnet("lllyasviel/control_v11p_sd15_canny"),
-    "controlnet-depth": controlnet("lllyasviel/control_v11f1p_sd15_depth"),
-    "controlnet-pose": controlnet("lllyasviel/control_v11p_sd15_openpose"),
-    "controlnet-scribble": controlnet("lllyasviel/control_v11p_sd15_scribble"),
-    "controlnet-lineart": controlnet("lllyasviel/control_v11p_sd15_lineart"),
-    "controlnet-tile": controlnet("lllyasviel/control_v11f1e_sd15_tile"),
-    "controlnet-canny-sdxl": controlnet("diffusers/controlnet-canny-sdxl-1.0"),
-    "controlnet-depth-sdxl": controlnet("diffusers/controlnet-depth-sdxl-1.0"),
+    "sd15-inpainting": filler("stable-diffusion-v1-5/stable-diffusion-inpainting", OPEN),
+    "sdxl-inpainting": filler("diffusers/stable-diffusion-xl-1.0-inpainting-0.1", OPEN_XL),
+    "lcm-lora-sd15": lora("latent-consistency/lcm-lora-sdv1-5", OPEN_XL),
+    "lcm-lora-sdxl": lora("latent-consistency/lcm-lora-sdxl", OPEN_XL),
+    "pixel-art-xl": lora("nerijs/pixel-art-xl", OPEN, "pixel-art-xl.safetensors"),
+    "controlnet-canny": controlnet("lllyasviel/control_v11p_sd15_canny", OPEN),
+    "controlnet-depth": controlnet("lllyasviel/control_v11f1p_sd15_depth", OPEN),
+    "controlnet-pose": controlnet("lllyasviel/control_v11p_sd15_openpose", OPEN),
+    "controlnet-scribble": controlnet("lllyasviel/control_v11p_sd15_scribble", OPEN),
+    "controlnet-lineart": controlnet("lllyasviel/control_v11p_sd15_lineart", OPEN),
+    "controlnet-tile": controlnet("lllyasviel/control_v11f1e_sd15_tile", OPEN),
+    "controlnet-canny-sdxl": controlnet("diffusers/controlnet-canny-sdxl-1.0", OPEN_XL),
+    "controlnet-depth-sdxl": controlnet("diffusers/controlnet-depth-sdxl-1.0", OPEN_XL),
     "controlnet-pose-sdxl": controlnet("thibaud/controlnet-openpose-sdxl-1.0"),
     "t2i-canny": t2i_adapter("t2iadapter_canny_sd15v2"),
     "t2i-sketch": t2i_adapter("t2iadapter_sketch_sd15v2"),

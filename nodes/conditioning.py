@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import Conditioning, Fraction, Mask, Pixels, slider, ui
+from engine.types import Conditioning, Fraction, Mask, slider, ui
 
 Amount = Annotated[
     float,
@@ -36,6 +36,7 @@ Side = Annotated[
         extra_json_schema=ui("slider", step=0.01),
     ),
 ]
+Length = Annotated[int, Meta(ge=1, le=16_384, description="A width or height, in pixels.")]
 Offset = Annotated[int, Meta(ge=0, le=16_384, description="Pixels that were cut off on this side.")]
 Score = Annotated[float, Meta(ge=0, le=10, description="How beautiful: 6 is the usual, 2.5 what to avoid.")]
 
@@ -159,23 +160,26 @@ def combine_prompts(
     return msgspec.structs.replace(apart[0], also=tuple(apart[1:]))
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="prompts")
 def set_sizes(
     prompt: Conditioning,
-    width: Pixels,
-    height: Pixels,
+    width: Length | None = None,
+    height: Length | None = None,
     left: Offset = 0,
     top: Offset = 0,
-    target_width: Pixels | None = None,
-    target_height: Pixels | None = None,
+    target_width: Length | None = None,
+    target_height: Length | None = None,
     aesthetic_score: Score | None = None,
 ) -> Conditioning:
-    """Tell a model of the kind of Stable Diffusion XL which picture it shall imagine to come from.
+    """Tell a model of the kind of Stable Diffusion XL what picture it shall draw as if from: sizes, crops.
 
-    `width` and `height` are those of that picture before it was cropped and scaled: small ones give the look
-    of an enlarged small picture. `left` and `top` say how much was cut off there: with 0 things stand in the
-    middle. The target is the size it was scaled to. Left out, all of it is the size that is drawn. The
-    refiner is told a score for beauty in place of the target. A negative prompt may be told other numbers.
+    It was taught with pictures of all sizes, and was told them. `width` and `height` are those of the picture
+    before it was scaled and cropped: 256 gives the soft look of an enlarged small one, 2048 finer details.
+    `left` and `top` say how much was cut off there: at 0 things stand whole and in the middle. The target is
+    the size that the picture was scaled to. What is left out is the size that is drawn.
+
+    The refiner was told a score for beauty in place of the target. A negative prompt may be told other
+    numbers, such as small sizes; without any it is told the same. Do this last, right before the sampler.
     """
     import numpy as np
 
@@ -189,14 +193,36 @@ def set_sizes(
             want="one for a model that is told sizes",
             remedy="Leave this step out.",
         )
+    target = sides("target_width", target_width, "target_height", target_height)
+    scored = () if aesthetic_score is None else (aesthetic_score,)
+    untold, given = ("target_width", target) if family.told == "score" else ("aesthetic_score", scored)
+    if given:
+        raise BadInput(
+            untold,
+            got=given[-1],
+            want=f"nothing, since {family.title} never heard of it",
+            remedy="Leave it out.",
+        )
     said = {
-        "original_size": (height, width),
+        "original_size": sides("width", width, "height", height),
         "crops_coords_top_left": (top, left),
-        "target_size": (target_height or height, target_width or width),
-        **({} if aesthetic_score is None else {"aesthetic_score": (aesthetic_score,)}),
+        "target_size": target,
+        "aesthetic_score": scored,
     }
-    more = {name: np.asarray(value, np.float32) for name, value in said.items()}
+    more = {name: np.asarray(value, np.float32) for name, value in said.items() if value}
     return msgspec.structs.replace(prompt, more={**prompt.more, **more})
+
+
+def sides(across: str, width: int | None, down: str, height: int | None) -> tuple[int, ...]:
+    """Height and width, or nothing. Raises BadInput for one without the other."""
+    if width is None and height is None:
+        return ()
+    if width is None or height is None:
+        name, other = (across, down) if width is None else (down, across)
+        raise BadInput(
+            name, got="nothing", want=f"a number, as {other} is given", remedy="Give both or none."
+        )
+    return (height, width)
 
 
 def limited(prompt: Conditioning, mask: object, strength: float) -> Conditioning:

@@ -30,14 +30,18 @@ GuideStrength = Annotated[
 Threshold = Annotated[int, Meta(ge=0, le=1000, description="A step of brightness, 0 to 1000.")]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", kind="source", lane="io", fingerprint=content_of("controlnet"))
 def load_controlnet(
     model: ControlNetName = "starter-controlnet-canny", dtype: Precision = "auto"
 ) -> ControlNet:
     """Choose a ControlNet: weights that make a model follow edges, depth, a pose.
 
-    It must have been made for the same family of models as the one that draws. `model` is the name of a
-    diffusers folder or a `.safetensors` file in the folder `controlnet` of the models folder.
+    Each knows one kind of guide, which stands in its name: for "canny" prepare the picture with `canny`, for
+    "pose" with `draw_pose`, for "scribble" with `scribble`. It must have been made for the same family of
+    models as the one that draws. Every step in which it counts takes up to half as long again.
+
+    `model` is the name of a diffusers folder or a `.safetensors` file in the folder `controlnet` of the
+    models folder.
     """
     from nodes._lib import recognising
 

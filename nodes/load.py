@@ -71,13 +71,16 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
     )  # fmt: skip
 
 
-# It becomes a node with the first starter model that shows it at work.
-def load_denoiser(model: DenoiserName, dtype: Precision = "auto") -> Denoiser:
+@node(category="models", kind="source", lane="io", fingerprint=content_of("denoiser"))
+def load_denoiser(model: DenoiserName = "starter-inpainting", dtype: Precision = "auto") -> Denoiser:
     """Choose only the part that draws, to use with the text encoder and the VAE of another model.
 
-    `model` is the name of a folder with `unet/` in it, in the folder `denoisers` of the models folder (or
-    `diffusion_models`, or `unet`). Its own `scheduler/` says how it was trained; without one it is taken for
-    an ordinary model of its family.
+    The other model must be of the same family. What was trained further often comes this way: a denoiser
+    that fills holes is one, and wants its start from `encode_for_inpainting`.
+
+    `model` is the name of a diffusers folder in the folder `denoisers` of the models folder (or
+    `diffusion_models`, or `unet`): of a UNet itself, or with `unet/` in it. A `scheduler/` beside that says
+    how it was trained; without one it is taken for an ordinary model of its family.
     """
     from nodes._lib import recognising
 
@@ -108,7 +111,7 @@ def load_vae(model: VaeName = "starter/vae", family: VaeFamily = "auto", dtype: 
 
 class Dressed(NamedTuple):
     denoiser: Denoiser
-    text_encoder: TextEncoder | None
+    text_encoder: TextEncoder
 
 
 LoraWeight = Annotated[
@@ -117,27 +120,31 @@ LoraWeight = Annotated[
 ]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="models", kind="source", lane="io", fingerprint=content_of("lora", "lora"))
 def use_lora(
-    denoiser: Denoiser,
+    model: Denoiser,
+    text_encoder: TextEncoder,
     lora: LoraName,
-    text_encoder: TextEncoder | None = None,
     strength: LoraWeight = 1.0,
     text_strength: LoraWeight | None = None,
 ) -> Dressed:
-    """Let a model wear a LoRA: a small file that teaches it a style, a character, a thing.
+    """Let a model wear a LoRA: a small file that teaches it a style, a character, a thing, or fewer steps.
 
-    Several are put on one after another; their order stands in the receipt. `text_strength` is for what the
-    LoRA changes in the reading of prompts, and is `strength` if left out. `lora` is the name of a
-    `.safetensors` file in the folder `loras` of the models folder, as diffusers or kohya write it.
+    Many change the reading of prompts too, so read them with the text encoder that comes out. `text_strength`
+    is for that part, and is `strength` if left out. Most LoRAs want words of their own in the prompt, which
+    their makers name. Where 1 is too much, 0.6 to 0.8 often is right.
+
+    For several put one behind another; their order stands in the receipt. It must have been trained for the
+    model's family. `lora` is the name of a `.safetensors` file in the folder `loras` of the models folder, as
+    diffusers or kohya write it.
     """
     here = models()
     file = here.find(lora, "lora")
     sha256 = here.sha256(file)
     reading = strength if text_strength is None else text_strength
     return Dressed(
-        dressed(denoiser, file.name, sha256, strength),
-        None if text_encoder is None else dressed(text_encoder, file.name, sha256, reading),
+        dressed(model, file.name, sha256, strength),
+        dressed(text_encoder, file.name, sha256, reading),
     )
 
 

@@ -122,8 +122,15 @@ REPAINTED = ("inpaint", "outpaint", "outline")
 FETCHED: dict[str, tuple[str, ...]] = {
     "draw_like_a_picture": ("sd15", "ip-adapter-sd15", "ip-adapter-vision"),
     "follow_the_edges": ("sd15", "t2i-canny"),
+    "keep_the_lines": ("sd15", "controlnet-canny"),
+    "pose_a_figure": ("sd15", "controlnet-pose"),
+    "figure_in_a_place": ("sd15", "controlnet-canny", "controlnet-pose"),
+    "with_and_without_a_lora": ("sdxl", "pixel-art-xl"),
+    "pixel_art": ("sdxl", "lcm-lora-sdxl", "pixel-art-xl"),
+    "large_and_refined": ("sdxl", "sdxl-refiner"),
+    "fill_what_is_erased": ("sd15", "sd15-inpainting"),
 }
-"""Examples that want weights which do not come along; `test_fetched.py` tries them with tiny ones."""
+"""Examples that want weights which do not come along; `test_fetched.py`, `test_guided.py` try tiny ones."""
 
 EXAMPLES = {
     *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED),

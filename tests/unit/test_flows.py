@@ -119,7 +119,7 @@ def test_a_lora_changes_a_transformer_and_comes_off_again(folder: Path) -> None:
         return decode_latent(worn.vae, latent).pixels
 
     plain = drawn(model)
-    dressed = use_lora(model.denoiser, "style", strength=0.7).denoiser
+    dressed = use_lora(model.denoiser, model.text_encoder, "style", strength=0.7).denoiser
     found = drawn(model._replace(denoiser=dressed))
     pipeline = twins.make("flux")
     pipeline.load_lora_weights(folder / "loras", weight_name="style.safetensors", adapter_name="style")

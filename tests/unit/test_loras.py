@@ -66,9 +66,7 @@ def quiet(folder: Path) -> Any:
 def ours(model: Loaded, *loras: tuple[str, float], text_strength: float | None = None) -> NDArray[np.uint8]:
     denoiser, encoder = model.denoiser, model.text_encoder
     for name, strength in loras:
-        worn = use_lora(denoiser, name, encoder, strength, text_strength)
-        assert worn.text_encoder is not None
-        denoiser, encoder = worn.denoiser, worn.text_encoder
+        denoiser, encoder = use_lora(denoiser, encoder, name, strength, text_strength)
     words = encode_text(encoder, PROMPT)
     found = sample(denoiser, words, empty_latent(denoiser), steps=3, guidance=4.0, method="ddim", seed=7)
     return np.asarray(decode_latent(model.vae, found.latent).pixels, np.uint8)
@@ -108,11 +106,12 @@ def test_what_is_taken_off_leaves_no_trace(model: Loaded) -> None:
 
 
 def test_the_order_of_several_stands_in_the_reference_and_weight_0_is_none(model: Loaded) -> None:
-    first = use_lora(model.denoiser, "first").denoiser
-    both = use_lora(first, "second", strength=0.5).denoiser
-    assert [(name, weight) for name, _, weight in both.loras] == [("first", 1.0), ("second", 0.5)]
-    assert use_lora(model.denoiser, "first", strength=0).denoiser is model.denoiser
-    assert use_lora(model.denoiser, "first").text_encoder is None
+    first = use_lora(model.denoiser, model.text_encoder, "first")
+    both = use_lora(*first, "second", strength=0.5, text_strength=0.25)
+    assert [(name, weight) for name, _, weight in both.denoiser.loras] == [("first", 1.0), ("second", 0.5)]
+    assert [weight for _, _, weight in both.text_encoder.loras] == [1.0, 0.25]
+    off = use_lora(model.denoiser, model.text_encoder, "first", strength=0)
+    assert off == (model.denoiser, model.text_encoder)
 
 
 def test_the_reading_may_be_changed_more_or_less_than_the_drawing(model: Loaded) -> None:
@@ -123,7 +122,7 @@ def test_the_reading_may_be_changed_more_or_less_than_the_drawing(model: Loaded)
 def test_the_same_weights_are_shared_by_all_who_wear_something_else(model: Loaded) -> None:
     with memory.weights(model.denoiser) as plain:
         pass
-    with memory.weights(use_lora(model.denoiser, "first").denoiser) as worn:
+    with memory.weights(use_lora(model.denoiser, model.text_encoder, "first").denoiser) as worn:
         assert worn is plain
 
 
@@ -137,4 +136,4 @@ def test_a_lora_for_another_model_is_refused_and_nothing_stays_on(model: Loaded,
 
 def test_a_lora_that_is_not_there_is_named(model: Loaded) -> None:
     with pytest.raises(MissingModel, match=r"no lora named .fist.*first"):
-        use_lora(model.denoiser, "fist")
+        use_lora(model.denoiser, model.text_encoder, "fist")

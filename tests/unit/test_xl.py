@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,45 @@ def test_sizes_are_told_as_the_pipeline_tells_them(
     assert not np.array_equal(plain.latent.samples, found.latent.samples)
 
 
+def test_sizes_that_are_left_out_are_those_that_are_drawn(
+    model: Loaded, words: Conditioning, canvas: Latent, folder: Path
+) -> None:
+    told, whole = set_sizes(words, left=16), set_sizes(words, SIDE, SIDE, 16, 0, SIDE, SIDE)
+    found, same = (sample(model.denoiser, one, canvas, **WALK).latent.samples for one in (told, whole))
+    np.testing.assert_array_equal(found, same)
+    old = sample(model.denoiser, set_sizes(words, 512, 256), canvas, **WALK)
+    wanted = drawn(
+        quiet("StableDiffusionXLPipeline", folder), height=SIDE, width=SIDE, original_size=(256, 512)
+    )
+    np.testing.assert_array_equal(pixels(model, old.latent), wanted)
+
+
+def test_a_negative_prompt_may_be_told_other_sizes(
+    model: Loaded, words: Conditioning, canvas: Latent, folder: Path
+) -> None:
+    against = set_sizes(encode_text(model.text_encoder, AGAINST), 32, 16, left=8, top=4)
+    found = sample(model.denoiser, words, canvas, against, **WALK)
+    wanted = drawn(
+        quiet("StableDiffusionXLPipeline", folder), height=SIDE, width=SIDE, negative_prompt=AGAINST,
+        negative_original_size=(16, 32), negative_crops_coords_top_left=(4, 8),
+        negative_target_size=(SIDE, SIDE),
+    )  # fmt: skip
+    np.testing.assert_array_equal(pixels(model, found.latent), wanted)
+
+
+def test_each_is_told_only_what_it_was_taught(words: Conditioning) -> None:
+    said = encode_text(load_model("refiner").text_encoder, PROMPT)
+    refused: list[tuple[str, Callable[[], object]]] = [
+        (r"height: .*got nothing, want a number, as width is given", lambda: set_sizes(words, 512)),
+        (r"target_width: .*as target_height is given", lambda: set_sizes(words, target_height=64)),
+        (r"aesthetic_score: .*got 6.*Stable Diffusion XL", lambda: set_sizes(words, aesthetic_score=6)),
+        (r"target_width: .*got 64.*the refiner", lambda: set_sizes(said, target_width=64, target_height=64)),
+    ]
+    for text, call in refused:
+        with pytest.raises(BadInput, match=text):
+            call()
+
+
 def test_layers_are_skipped_and_both_encoders_read_as_the_pipeline_does(model: Loaded, folder: Path) -> None:
     pipeline = quiet("StableDiffusionXLPipeline", folder)
     for skip in (0, 1):
@@ -195,8 +235,7 @@ def test_a_lora_changes_all_three_parts_and_comes_off_again(
     model: Loaded, words: Conditioning, canvas: Latent, folder: Path
 ) -> None:
     plain = pixels(model, sample(model.denoiser, words, canvas, **WALK).latent)
-    worn = use_lora(model.denoiser, "style", model.text_encoder, 0.8)
-    assert worn.text_encoder is not None
+    worn = use_lora(model.denoiser, model.text_encoder, "style", 0.8)
     said = encode_text(worn.text_encoder, PROMPT)
     found = pixels(model, sample(worn.denoiser, said, canvas, **WALK).latent)
     pipeline = quiet("StableDiffusionXLPipeline", folder)
