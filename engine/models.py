@@ -311,9 +311,9 @@ def trained(name: str, kind: Kind) -> str:
     """How a model of the starter family comes to be here, and what may take its place."""
     part = name.removeprefix(STARTER)
     target = "loras" if part.startswith("lora-") else part
-    other = next((f" Or use one that can be fetched: `models fetch {one}`." for one in offers(kind)), "")
+    other = next((f" Or use another: `python server.py models fetch {one}`." for one in offers(kind)), "")
     return (
-        "The starter family is trained, not fetched: run "
+        "The starter family is trained, not fetched, in hours: run "
         f"`make -C models/starter {target}` and `make -C models/starter ship NAMES={part}`.{other}"
     )
 

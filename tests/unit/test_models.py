@@ -231,7 +231,7 @@ def test_a_starter_model_that_is_not_trained_yet_names_what_trains_it(
     text = str(caught.value)
     assert f"`make -C models/starter {target}`" in text
     assert f"`make -C models/starter ship NAMES={part}`" in text
-    assert "`models fetch" in text
+    assert "`python server.py models fetch" in text
 
 
 def test_errors_never_show_a_path(top: Path, tmp_path: Path, models: Models) -> None:

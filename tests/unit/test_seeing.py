@@ -251,7 +251,7 @@ def test_a_missing_model_says_where_to_get_one() -> None:
         MissingModel, match=r"models/depth or run `python server.py models fetch depth-anything"
     ):
         load_depth_model("nothing")
-    with pytest.raises(MissingModel, match=r"models/pose or run .* vitpose-base"):
+    with pytest.raises(MissingModel, match=r"make -C models/starter pose`.* fetch vitpose-base"):
         load_pose_model("starter-pose")
 
 
