@@ -87,6 +87,7 @@ class Runner:
         self.say = say
         self.core = registry
         self.store = artifacts.Folder(settings.data / "artifacts")
+        self.models = models.Models.of(settings)
         self.cache = Cache(
             settings.data / "cache",
             registry.classes,
@@ -223,12 +224,11 @@ class Runner:
 
     def _bring_up_torch(self) -> None:
         prepare(self.settings.threads)
-        found = models.Models.of(self.settings)
-        residency = memory.Residency.of(self.settings, self.core.loaders, found)
+        residency = memory.Residency.of(self.settings, self.core.loaders, self.models)
         self.residency = residency
         self.flights.numerics = epoch(residency.device, residency.dtype)
         if residency.device != "cpu" and self.settings.cpu_fallback:
-            spare = memory.Residency(self.core.loaders, found, device="cpu", dtype="auto")
+            spare = memory.Residency(self.core.loaders, self.models, device="cpu", dtype="auto")
             self.flights.fall_back = lambda: memory.current.set(spare)
         self.flights.memory = residency
 
@@ -236,10 +236,10 @@ class Runner:
         """Set what the job's nodes find around them."""
         output = None if work.fresh else self.settings.data / "output"
         artifacts.surround(self.store, output, origin_of(work, workflow, self.settings))
+        models.current.set(self.models)
+        models.met.set({})
         if self.flights.memory is not None:
             memory.current.set(self.residency)
-            models.current.set(self.residency.models)
-            models.met.set({})
 
     # -- what came of it
 
@@ -302,8 +302,8 @@ class Runner:
             for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
                 if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
                     kind = msgspec.convert(port.ui["x-kind"], Kind)
-                    file = self.residency.models.find(str(source.value), kind)
-                    used[file.name] = self.residency.models.sha256(file)
+                    file = self.models.find(str(source.value), kind)
+                    used[file.name] = self.models.sha256(file)
         return used
 
 

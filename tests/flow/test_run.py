@@ -97,6 +97,16 @@ async def test_the_receipt_names_embeddings_and_what_comes_by_wire(tmp_path: Pat
     assert again.receipt["models"] == first.receipt["models"], "also when nothing had to run"
 
 
+async def test_a_model_is_found_also_where_nothing_runs_on_the_device(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf" / "detectors"
+    shelf.mkdir(parents=True)
+    (shelf / "mine.onnx").write_bytes(b"a finder")
+    document = workflow({"finder": "f.out"}, f=step("load_face_finder", model="mine"))
+    async with opened(tmp_path, models=[tmp_path / "shelf"]) as engine:
+        job = await run(engine, document)
+    assert job.state == "done", job.problem
+
+
 async def test_renaming_steps_runs_nothing(engine: Engine, diary: Diary) -> None:
     await run(engine, workflow({"out": "a.out"}, a=step("work", name="x")))
     diary.ran.clear()
