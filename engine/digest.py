@@ -75,8 +75,8 @@ def digest_of_class(module: str, name: str) -> bytes:
 
 def is_array(value: Any) -> bool:
     """Whether this is a numpy array; one cannot exist before numpy was imported."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
+    ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)  # none yet while a thread imports it
+    return ndarray is not None and isinstance(value, ndarray)
 
 
 def is_plain(array: Any) -> bool:

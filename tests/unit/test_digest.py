@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from engine.digest import call_key, digest, digest_of_list, key_prefix
-from engine.types import Artifact, Image, Mask, Model, Vae
+from engine.types import Artifact, Box, Image, Mask, Model, Vae
 
 scalars = st.one_of(
     st.none(),
@@ -149,3 +151,9 @@ def test_calls_share_a_key_only_if_node_version_inputs_and_epoch_agree(
     assert len(others) == 5
     assert key not in others
     assert key == call_key(key_prefix("add", 1, names, "cpu"), list(digests))
+
+
+def test_values_are_read_while_a_thread_imports_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest([Box(1, 2, 3, 4), "a"])
+    monkeypatch.setitem(sys.modules, "numpy", ModuleType("numpy"))  # as far as it got
+    assert digest([Box(1, 2, 3, 4), "a"]) == before
