@@ -53,6 +53,12 @@ OPEN, OPEN_XL = "CreativeML OpenRAIL-M", "CreativeML OpenRAIL++-M"
 RELEASES = "https://github.com"
 
 
+def realesrgan(file: str) -> Known:
+    """One that its makers publish: a release and its file."""
+    url = f"{RELEASES}/xinntao/Real-ESRGAN/releases/download/{file}.pth"
+    return Known("upscale", url=url, licence="BSD-3-Clause")
+
+
 def background(name: str, md5: str) -> Known:
     """One that rembg publishes, with the sum that rembg itself checks."""
     url = f"{RELEASES}/danielgatis/rembg/releases/download/v0.0.0/{name}.onnx"
@@ -102,15 +108,26 @@ KNOWN: dict[str, Known] = {
     "t2i-sketch-sdxl": t2i_adapter("t2i-adapter-sketch-sdxl-1.0"),
     "vae-ft-mse": Known("vae", "stabilityai/sd-vae-ft-mse"),
     "sdxl-vae-fp16-fix": Known("vae", "madebyollin/sdxl-vae-fp16-fix"),
-    "realesrgan-x4plus": Known(
-        "upscale",
-        url=f"{RELEASES}/xinntao/Real-ESRGAN/releases/download/v0.1.0/RealESRGAN_x4plus.pth",
-        licence="BSD-3-Clause",
-    ),
+    "realesrgan-x4plus": realesrgan("v0.1.0/RealESRGAN_x4plus"),
+    "realesrgan-x2plus": realesrgan("v0.2.1/RealESRGAN_x2plus"),
+    "realesrgan-anime": realesrgan("v0.2.2.4/RealESRGAN_x4plus_anime_6B"),
+    "realesrgan-general": realesrgan("v0.2.5.0/realesr-general-x4v3"),
     "gfpgan": Known(
         "face",
         url=f"{RELEASES}/TencentARC/GFPGAN/releases/download/v1.3.0/GFPGANv1.4.pth",
         licence="Apache-2.0, with parts under the licence of NVIDIA's StyleGAN2",
+    ),
+    "restoreformer": Known(
+        "face",
+        url=f"{RELEASES}/TencentARC/GFPGAN/releases/download/v1.3.4/RestoreFormer.pth",
+        licence="Apache-2.0",
+    ),
+    "yunet": Known(
+        "detector",
+        "opencv/face_detection_yunet",
+        "face_detection_yunet_2023mar.onnx",
+        licence="MIT",
+        bytes=232_589,
     ),
     "u2net": background("u2net", "60024c5c889badc19c04ad937298a77b"),
     "u2netp": background("u2netp", "8e83ca70e441ab06c318d82300c84806"),
@@ -148,6 +165,11 @@ ALSO = {
     "sd_xl_refiner_1.0": "sdxl-refiner",
     "realesrgan": "realesrgan-x4plus",
     "RealESRGAN_x4plus": "realesrgan-x4plus",
+    "RealESRGAN_x2plus": "realesrgan-x2plus",
+    "RealESRGAN_x4plus_anime_6B": "realesrgan-anime",
+    "realesr-general-x4v3": "realesrgan-general",
+    "RestoreFormer": "restoreformer",
+    "face_detection_yunet_2023mar": "yunet",
     "GFPGANv1.4": "gfpgan",
     **{KNOWN[name].hub: name for name in ("sd15", "sdxl", "sdxl-refiner")},
 }

@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from engine.context import SILENT, Context
 from engine.memory import loader, weights
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
+from engine.node import node
 from engine.types import BackgroundRemover, Image, Mask, Model, model_name, slider
 from nodes.load import identity
 
@@ -25,7 +26,7 @@ class CutOut(NamedTuple):
     mask: Mask
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance", kind="source", lane="io", fingerprint=content_of("background"))
 def load_background_remover(model: BackgroundName = "starter-background") -> BackgroundRemover:
     """Choose a network that tells figures from what lies behind them.
 
@@ -38,7 +39,7 @@ def load_background_remover(model: BackgroundName = "starter-background") -> Bac
     return BackgroundRemover(*identity(file, "rembg"))
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance", lane="gpu")
 def remove_background(
     remover: BackgroundRemover,
     image: Image,
@@ -55,8 +56,9 @@ def remove_background(
     old background out of the soft edge, so that no rim is seen on a new one. Where the picture was
     transparent it stays so.
 
-    The `mask` marks the background: wire both into `replace_background`, or the mask alone into inpainting to
-    draw a new one. `grow_mask` and `feather_mask` move and soften the edge.
+    Wire the `image` into `replace_background`: its edge is soft as it is. The `mask` marks the background,
+    for inpainting to draw a new one. To move or soften the edge, send the mask through `grow_mask` and
+    `feather_mask`, and give it back to the image with `set_alpha`.
     """
     from nodes._lib import cutting
 

@@ -9,7 +9,8 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
+from engine.node import node
 from engine.types import Box, Face, FaceFinder, FaceRestorer, Image, Mask, Model, model_name, slider
 from nodes.image import LONGEST
 from nodes.load import identity
@@ -29,7 +30,9 @@ Sight = Annotated[
 Fidelity = Annotated[
     float, slider(0, 1, "How much of the face as it was stays: at 0 none of it, at 1 nothing changes.")
 ]
-Edge = Annotated[float, Meta(ge=-LONGEST, le=LONGEST, description="In pixels.")]
+Edge = Annotated[
+    float, Meta(ge=-LONGEST, le=LONGEST, description="Pixels from the left or the top of the picture.")
+]
 Length = Annotated[float, Meta(gt=0, le=LONGEST, description="In pixels.")]
 
 
@@ -39,7 +42,7 @@ class Restored(NamedTuple):
     faces: list[Box]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance/faces", kind="source", lane="io", fingerprint=content_of("detector"))
 def load_face_finder(model: FaceFinderName = "starter-faces") -> FaceFinder:
     """Choose a network that finds faces, with their eyes, nose and mouth.
 
@@ -51,7 +54,7 @@ def load_face_finder(model: FaceFinderName = "starter-faces") -> FaceFinder:
     return FaceFinder(*identity(file, "faces"), "float32")
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance/faces", lane="gpu")
 def find_faces(
     finder: FaceFinder,
     image: Image,
@@ -62,7 +65,7 @@ def find_faces(
     """Find the faces in a picture: their boxes, and where eyes, nose and mouth are; the largest first.
 
     Wire the list into `restore_faces`, or into `mask_boxes` to change the faces by inpainting, or to hide
-    them.
+    them. A picture without faces gives an empty list.
     """
     from nodes._lib import finding
 
@@ -70,26 +73,34 @@ def find_faces(
         return finding.faces(held, image, sure, sight)[:most]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="masks", lane="inline")
 def box(left: Edge, top: Edge, width: Length, height: Length) -> Box:
-    """Mark a rectangle of a picture by hand, in pixels from the top left."""
+    """Mark a rectangle of a picture by hand, in pixels from the top left.
+
+    It takes the place of what a network finds: for `mask_boxes`, or for `restore_faces` where a face was
+    overlooked. Lists of numbers on its inputs make a list of boxes.
+    """
     return Box(left, top, width, height)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="masks")
 def mask_boxes(
     image: Image,
     boxes: list[Box],
     shape: Literal["ellipse", "rectangle"] = "ellipse",
     grow: Annotated[float, slider(-0.5, 2, "How much larger than the box, as a part of its size.")] = 0.1,
 ) -> Mask:
-    """Make a mask of what was found in a picture: 1 within the boxes."""
+    """Make a mask of what was found in a picture: 1 within the boxes.
+
+    Wire `find_faces` in, or what `box` marks by hand. A face's box ends at its brow and chin: a `grow` of 0.5
+    takes in hair and ears. `feather_mask` makes the edge soft.
+    """
     from nodes._lib import masking
 
     return Mask(masking.boxes(image.width, image.height, boxes, shape, grow))
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance/faces", kind="source", lane="io", fingerprint=content_of("face"))
 def load_face_restorer(model: FaceRestorerName = "starter-face-restorer") -> FaceRestorer:
     """Choose a network that makes damaged faces clear.
 
@@ -106,7 +117,7 @@ def load_face_restorer(model: FaceRestorerName = "starter-face-restorer") -> Fac
     return FaceRestorer(*identity(file, "spandrel"), architecture=kind, size=size)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance/faces", lane="gpu")
 def restore_faces(
     restorer: FaceRestorer,
     image: Image,

@@ -9,7 +9,8 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
+from engine.node import node
 from engine.pictures import LIMIT
 from engine.types import Image, Model, Upscaler, model_name
 from nodes.compose import LONGEST
@@ -21,6 +22,7 @@ UpscalerName = Annotated[str, model_name("upscale", "An upscaler")]
 Factor = Annotated[
     float, Meta(gt=0, le=16, description="How many times as wide and high; the network's own if left out.")
 ]
+LongerSide = Annotated[Side, Meta(description="Pixels of the longer side, in place of a factor.")]
 TileSide = Annotated[
     int,
     Meta(
@@ -31,13 +33,14 @@ TileSide = Annotated[
 ]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance", kind="source", lane="io", fingerprint=content_of("upscale"))
 def load_upscaler(model: UpscalerName = "starter-upscaler", dtype: Precision = "auto") -> Upscaler:
     """Choose a network that makes pictures larger, or clear at their size.
 
     `model` is the name of a `.safetensors` file in the folder `upscale` of the models folder (or
     `upscale_models`, `ESRGAN`, `RealESRGAN`), in any layout that spandrel knows: RealESRGAN, ESRGAN, Compact,
-    SwinIR, HAT, DAT and many more. Most are published as `.pth`, which can run any code: convert them first.
+    SwinIR, HAT, DAT and many more. Most are published as `.pth`, which can run any code: `models fetch` turns
+    them into safetensors as they come, and `models convert` those that are here.
     """
     from nodes._lib import networks
 
@@ -49,12 +52,12 @@ def load_upscaler(model: UpscalerName = "starter-upscaler", dtype: Precision = "
     return Upscaler(*identity(file, "spandrel"), dtype, architecture=kind)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="enhance", lane="gpu")
 def upscale(
     upscaler: Upscaler,
     image: Image,
     factor: Factor | None = None,
-    longer_side: Side | None = None,
+    longer_side: LongerSide | None = None,
     tile: TileSide = 256,
     ctx: Context = SILENT,
 ) -> Image:

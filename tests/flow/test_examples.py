@@ -119,6 +119,9 @@ MADE = (
 REPAINTED = ("inpaint", "outpaint", "outline")
 """Examples that `test_inpainting.py` tries."""
 
+ENHANCED = ("hide_places",)
+"""Examples that `test_enhanced.py` tries, with those of the fetched ones that enhance."""
+
 FETCHED: dict[str, tuple[str, ...]] = {
     "draw_like_a_picture": ("sd15", "ip-adapter-sd15", "ip-adapter-vision"),
     "follow_the_edges": ("sd15", "t2i-canny"),
@@ -129,11 +132,16 @@ FETCHED: dict[str, tuple[str, ...]] = {
     "pixel_art": ("sdxl", "lcm-lora-sdxl", "pixel-art-xl"),
     "large_and_refined": ("sdxl", "sdxl-refiner"),
     "fill_what_is_erased": ("sd15", "sd15-inpainting"),
+    "enlarge": ("realesrgan-x4plus",),
+    "enlarge_and_redraw": ("sd15", "realesrgan-x4plus"),
+    "restore_faces": ("yunet", "gfpgan"),
+    "rescue_a_photo": ("realesrgan-general", "yunet", "gfpgan"),
+    "new_ground": ("isnet-general-use",),
 }
 """Examples that want weights which do not come along; `test_fetched.py`, `test_guided.py` try tiny ones."""
 
 EXAMPLES = {
-    *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED),
+    *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED, *ENHANCED),
     *(name for name, _, _ in KNOWN),
 }
 

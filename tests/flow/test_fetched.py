@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tests import tiny
 from tests.engines import opened
 from tests.flow.test_examples import FETCHED, done, picture_of
 from tests.flow.test_looks import png
+from tests.flow.test_workflow_files import NEEDED
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.model]
 
@@ -56,8 +56,7 @@ async def drawn(engine: Engine, name: str, **inputs: Any) -> np.ndarray[Any, np.
 @pytest.mark.parametrize("name", FETCHED)
 async def test_what_is_missing_is_named_with_the_command_that_fetches_it(engine: Engine, name: str) -> None:
     picture = await engine.add_artifact(png(np.zeros((8, 8, 3), np.uint8)))
-    wanted = json.loads((ROOT / "workflows" / f"{name}.json").read_text("utf-8"))["inputs"]
-    job = await done(engine, name, {"picture": picture} if "picture" in wanted else {})
+    job = await done(engine, name, dict.fromkeys(NEEDED.get(name, ()), picture))
     assert job.problem is not None
     assert job.problem.code == "missing_model"
     assert any(f"`python server.py models fetch {one}`" in job.problem.remedy for one in FETCHED[name])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from engine.models import content_of
 from engine.types import Image
 from nodes.background import load_background_remover, remove_background
 from nodes.compose import replace_background
+from tests.enhancers import remover
 from tests.pictured import KINDS, noise
 
 pytestmark = pytest.mark.usefixtures("residency")
@@ -25,27 +25,14 @@ pytestmark = pytest.mark.usefixtures("residency")
 WHITE, BLUE = (255, 240, 220), (10, 20, 120)
 
 
-def network(file: Path, side: int | str) -> None:
-    """One whose mask is the mean of the colours that it is shown."""
-    frame = {"x": 3, "mask": 1}
-    given, answer = (
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, side, side])
-        for name, channels in frame.items()
-    )
-    mean = onnx.helper.make_node("ReduceMean", ["x"], ["mask"], axes=[1], keepdims=1)
-    graph = onnx.helper.make_graph([mean], "mean", [given], [answer])
-    opset = onnx.helper.make_opsetid("", 13)
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), str(file))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("models") / "background"
     top.mkdir()
-    network(top / "mine.onnx", 320)
-    network(top / "large.onnx", 1024)
-    network(top / "u2netp.onnx", "side")
-    network(top / "sam.onnx", 320)
+    remover(top / "mine.onnx", 320)
+    remover(top / "large.onnx", 1024)
+    remover(top / "u2netp.onnx", "side")
+    remover(top / "sam.onnx", 320)
     (top / "broken.onnx").write_bytes(b"\xff\xfe no network")
     return top.parent
 
