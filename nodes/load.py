@@ -50,7 +50,7 @@ def load_model(model: ModelName = "starter", dtype: Precision = "auto") -> Loade
 
     `model` is the name of a diffusers folder or a `.safetensors` checkpoint in the models folder, or the id
     of a Hugging Face repository that is in the local cache. Nothing is downloaded, and pickled weights are
-    refused.
+    refused. Checkpoints that were made to fill holes load as well; they want `encode_for_inpainting`.
 
     `dtype` is the number format to compute in; "auto" is float16 on a graphics card and float32 on a CPU,
     where float16 means float32 too.

@@ -50,7 +50,7 @@ def denoiser(file: ModelFile, family: Family, device: str, dtype: str) -> Denois
     """The part that draws, and how it was taught."""
     prefix = family.single.denoiser if family.single else ""
     folder = recognising.folder_of(file, family)
-    module = part(file, folder, family.denoiser, prefix, device, dtype)
+    module = part(file, folder, family.denoiser, prefix, device, dtype, **recognising.seen_by(file, family))
     taught = recognising.schedule_of(file, family)
     index = recognising.read(folder / "model_index.json") if family.spoken else {}
     said = settings(getattr(diffusers, family.pipeline), index)
@@ -218,8 +218,13 @@ def clip_tokenizer(file: ModelFile, clip: Clip) -> Any:
     return CLIPTokenizer.from_pretrained(CONFIGS / "sd15" / "tokenizer", local_files_only=True, **options)
 
 
-def part(file: ModelFile, folder: Path, name: str, prefix: str, device: str, dtype: str) -> Any:
-    """A diffusers model. Safetensors only, never remote code, never the network."""
+def part(
+    file: ModelFile, folder: Path, name: str, prefix: str, device: str, dtype: str, **changes: int
+) -> Any:
+    """A diffusers model. Safetensors only, never remote code, never the network.
+
+    A single file has no configuration; it is its family's, with these changes.
+    """
     options = {"dtype": getattr(torch, dtype), "local_files_only": True}
     kind = class_of(str(recognising.config(recognising.inside(folder, name)).get("_class_name")), name)
     if file.layout == "diffusers":
@@ -227,7 +232,7 @@ def part(file: ModelFile, folder: Path, name: str, prefix: str, device: str, dty
         module = kind.from_pretrained(place, use_safetensors=True, **options, **named_variant(place))
     else:
         found = tensors(file, prefix)
-        module = kind.from_single_file(found, config=str(folder), subfolder=name, **options)
+        module = kind.from_single_file(found, config=str(folder), subfolder=name, **options, **changes)
     return ready(module, device, dtype)
 
 

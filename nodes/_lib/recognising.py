@@ -115,7 +115,8 @@ def of_file(file: ModelFile) -> Family:
     tensors = header(file.path)
     for row in FAMILIES.values():
         if row.single is not None and all(
-            name in tensors and tensors[name].shape == shape for name, shape in row.single.signature.items()
+            name in tensors and tensors[name].shape in (shape, fillers(shape))
+            for name, shape in row.single.signature.items()
         ):
             return row
     singles = ", ".join(row.title for row in FAMILIES.values() if row.single is not None)
@@ -124,6 +125,20 @@ def of_file(file: ModelFile) -> Family:
         f"{next(iter(sorted(tensors)), 'none')!r}.",
         remedy=f"Use a whole checkpoint of: {singles}. Other families load from a diffusers folder only.",
     )
+
+
+def fillers(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what sees latents, if it was made to fill holes: it sees the hole and its mask, too."""
+    out, seen, *rest = shape
+    return (out, 2 * seen + 1, *rest)
+
+
+def seen_by(file: ModelFile, family: Family) -> dict[str, int]:
+    """How many channels the denoiser of a single file sees; its family's configuration is for most."""
+    if file.layout == "diffusers" or family.single is None:
+        return {}
+    about = header(file.path).get(f"{family.single.denoiser}input_blocks.0.0.weight")
+    return {"in_channels": about.shape[1]} if about else {}
 
 
 def of_unet(file: ModelFile) -> Family:
@@ -144,7 +159,13 @@ def of_unet(file: ModelFile) -> Family:
 def of_controlnet(file: ModelFile) -> str:
     """The family that a ControlNet was made for. Raises Unsupported for one that no family has."""
     if file.layout == "diffusers":
-        return CONTROLNETS.get(config(file.path).get("cross_attention_dim", 0), other(config(file.path)))
+        about = config(file.path)
+        if (name := about.get("_class_name")) != "ControlNetModel":
+            raise Unsupported(
+                f"{file.name!r} is a {name}, not a ControlNet for a model with a UNet.",
+                remedy="Use one that was made for Stable Diffusion 1.5, 2 or XL.",
+            )
+        return CONTROLNETS.get(about.get("cross_attention_dim", 0), other(about))
     tensors = header(file.path)
     if any(name in tensors for name in CONTROLNET_SIGNS):
         wide = [about.shape[1] for name, about in tensors.items() if name.endswith("attn2.to_k.weight")]

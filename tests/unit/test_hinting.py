@@ -184,4 +184,7 @@ def test_what_does_not_fit_is_refused(here: Tiny) -> None:
     save_file({"other": torch.zeros(1)}, here.folder / "t2i_adapters" / "single.safetensors")
     with pytest.raises(Unsupported, match=r"'single' is no T2I-Adapter"):
         load_t2i_adapter("single")
+    here.net("full").save_pretrained(here.folder / "controlnet" / "wrong")
+    with pytest.raises(Unsupported, match=r"'wrong' is a T2IAdapter, not a ControlNet.*1\.5, 2 or XL"):
+        load_controlnet("wrong")
     assert isinstance(load_t2i_adapter("full"), ControlNet)

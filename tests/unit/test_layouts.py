@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from engine.models import content_of
 from engine.types import Denoiser
 from engine.weights import header
 from nodes import load
-from nodes._lib import families, parts
+from nodes._lib import families, parts, recognising
 from nodes.latent import decode_latent, empty_latent, encode_image
 from nodes.load import load_model
 from nodes.sample import sample
@@ -75,6 +76,29 @@ def test_one_file_has_the_same_weights_as_the_folder_it_was_made_from(
         wanted, got = tiny.load(source / part), module.state_dict()
         assert set(wanted) == set(got)
         assert all(torch.equal(wanted[key], got[key]) for key in wanted), part
+
+
+def test_one_file_of_a_model_that_fills_holes_sees_the_hole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(folder / "diffusers" / "tiny", source)
+    plain = (source / "unet" / "config.json").read_bytes()
+    tiny.unet(9).save_pretrained(source / "unet")
+    file = tiny.single_file(source, tmp_path / "tiny.safetensors")
+    wanted = tiny.load(source / "unet")
+    (source / "unet" / "config.json").write_bytes(plain)  # which is for four channels, as ours of full size
+    found = models.ModelFile("tiny", "model", file, "single_file", file.stat().st_size, "here")
+    assert families.SD15.single is not None
+    shapes = {name: about.shape for name, about in header(file).items()}
+    first, *_ = families.SD15.single.signature
+    out, _, *size = shapes[first]
+    single = msgspec.structs.replace(families.SD15.single, config=source, signature={first: (out, 4, *size)})
+    row = msgspec.structs.replace(families.SD15, single=single)
+    monkeypatch.setattr(recognising, "FAMILIES", {"sd15": row})
+    module = parts.denoiser(found, recognising.of_file(found), "cpu", "float32").module
+    assert module.config.in_channels == 9
+    assert all(torch.equal(wanted[key], value) for key, value in module.state_dict().items())
 
 
 def test_the_size_of_a_part_is_known_before_it_is_loaded(folder: Path, tmp_path: Path) -> None:
