@@ -248,8 +248,7 @@ class Models:
             to = "" if kind == "model" else f" --kind {kind}"
             remedy = f"Run `python server.py models fetch {name}{to}` if that is a repository.{have}"
         elif kind in WHOLE:
-            offered = next((f" or run `python server.py models fetch {n}`" for n in offers(kind)), "")
-            remedy = f"Put its whole folder into models/{FOLDERS[kind][0]}{offered}.{have}"
+            remedy = f"Put its whole folder into models/{FOLDERS[kind][0]}{or_fetch(kind)}.{have}"
         else:
             ending = ENDINGS.get(kind, (SAFE,))[0]
             remedy = f"Put {plain}{ending} into models/{FOLDERS[kind][0]}.{have}"
@@ -305,6 +304,17 @@ def check_name(name: str) -> None:
         raise BadInput(
             "model", got=name, want="a model's name, not a path", remedy="`server.py models` lists names."
         )
+
+
+def or_fetch(kind: Kind) -> str:
+    """What else there is of a kind, and how it comes here."""
+    match offers(kind):
+        case []:
+            return ""
+        case [name]:
+            return f", or run `python server.py models fetch {name}` and choose that"
+        case names:
+            return f", or run `python server.py models fetch NAME` and choose that: {', '.join(names)}"
 
 
 def trained(name: str, kind: Kind) -> str:

@@ -188,6 +188,26 @@ def sort_numbers(items: list[float], descending: bool = False) -> list[float]:
     return sorted(items, reverse=descending)
 
 
+class Ranked(NamedTuple, Generic[T]):
+    items: list[T]
+    scores: list[float]
+    positions: list[int]
+
+
+@node(category="flow", lane="inline")
+def rank(items: list[T], scores: list[float], ascending: bool = False) -> Ranked[T]:
+    """Put items in the order of their scores, the highest first unless `ascending`.
+
+    `pick` then takes the best, `take` the best few. Equal ones stay in their order. `positions` tells where
+    in the list each was, from 0.
+    """
+    if len(items) != len(scores):
+        got, want = f"{len(scores)} scores", f"{len(items)}, one for each item"
+        raise BadInput("scores", got=got, want=want, remedy="Wire what was measured of these very items.")
+    order = sorted(range(len(items)), key=lambda place: scores[place] * (1 if ascending else -1))
+    return Ranked([items[place] for place in order], [scores[place] for place in order], order)
+
+
 class Crossed(NamedTuple, Generic[A, B]):
     a: list[A]
     b: list[B]

@@ -9,7 +9,8 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import loader, weights
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
+from engine.node import node
 from engine.types import (
     Box,
     DepthModel,
@@ -26,6 +27,7 @@ from engine.types import (
     SceneParser,
     Transformer,
     model_name,
+    slider,
 )
 from engine.weights import WHOLE
 from nodes.load import Precision, identity
@@ -76,7 +78,7 @@ def chosen(part: type[Part], model: str, dtype: Precision) -> Part:
     return part(*identity(file, transformer.FAMILY), dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", kind="source", lane="io", fingerprint=content_of("depth"))
 def load_depth_model(model: DepthName = "starter-depth", dtype: Precision = "auto") -> DepthModel:
     """Choose a model that tells how near everything in a picture is.
 
@@ -86,34 +88,42 @@ def load_depth_model(model: DepthName = "starter-depth", dtype: Precision = "aut
     return chosen(DepthModel, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", kind="source", lane="io", fingerprint=content_of("pose"))
 def load_pose_model(model: PoseName = "starter-pose", dtype: Precision = "auto") -> PoseModel:
-    """Choose a model that finds the joints of people: a ViTPose, in `pose` of the models folder."""
+    """Choose a model that finds the joints of people.
+
+    `model` is the name of a ViTPose in the layout of transformers, a folder in `pose` of the models folder.
+    """
     return chosen(PoseModel, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
-def load_finder(model: FinderName, dtype: Precision = "auto") -> ObjectFinder:
+@node(category="look", kind="source", lane="io", fingerprint=content_of("finder"))
+def load_finder(model: FinderName = "rt-detr", dtype: Precision = "auto") -> ObjectFinder:
     """Choose a model that finds things of the kinds that it knows.
 
-    It lies in `finders` of the models folder, as transformers saves it: RT-DETR, DETR, YOLOS and others.
+    `model` is the name of a folder in `finders` of the models folder, as transformers saves it: RT-DETR,
+    DETR, YOLOS and others. Most know the 80 kinds of COCO: people, animals, vehicles, furniture, food.
     """
     return chosen(ObjectFinder, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
-def load_scene_parser(model: SegmenterName, dtype: Precision = "auto") -> SceneParser:
+@node(category="look", kind="source", lane="io", fingerprint=content_of("segmenter"))
+def load_scene_parser(model: SegmenterName = "mask2former-ade", dtype: Precision = "auto") -> SceneParser:
     """Choose a model that names every pixel.
 
-    It lies in `segmenters` of the models folder, as transformers saves it: SegFormer, UPerNet, DPT,
-    MaskFormer, Mask2Former and others.
+    `model` is the name of a folder in `segmenters` of the models folder, as transformers saves it: SegFormer,
+    UPerNet, DPT, MaskFormer, Mask2Former and others. Those that were trained on ADE20K know 150 kinds of
+    places and things: sky, sea, wall, tree, person.
     """
     return chosen(SceneParser, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
-def load_outliner(model: SegmenterName, dtype: Precision = "auto") -> Outliner:
-    """Choose a model that outlines what is pointed at: SAM, in `segmenters` of the models folder."""
+@node(category="masks", kind="source", lane="io", fingerprint=content_of("segmenter"))
+def load_outliner(model: SegmenterName = "sam-base", dtype: Precision = "auto") -> Outliner:
+    """Choose a model that outlines what is pointed at.
+
+    `model` is the name of a SAM in the layout of transformers, a folder in `segmenters` of the models folder.
+    """
     return chosen(Outliner, model, dtype)
 
 
@@ -129,7 +139,7 @@ def load_transformer(file: ModelFile, ref: Model, device: str, dtype: str) -> An
 # -- what it sees
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", lane="gpu")
 def estimate_depth(model: DepthModel, image: Image) -> Depth:
     """Tell how near everything in a picture is: near is white, as ControlNets of kind depth want it.
 
@@ -144,7 +154,7 @@ def estimate_depth(model: DepthModel, image: Image) -> Depth:
     return Depth(tracing.shown(found.pixels), Image(found.pixels[..., None]), found.nearest, found.farthest)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="guides", lane="gpu")
 def estimate_poses(
     model: PoseModel, image: Image, boxes: list[Box] | None = None, ctx: Context = SILENT
 ) -> list[Pose]:
@@ -162,20 +172,42 @@ def estimate_poses(
         return seeing.poses(held, image, around, ctx.thrift, ctx)
 
 
-# It becomes a node with the first starter model that shows it at work.
-def find_things(model: ObjectFinder, image: Image, names: Names = "", least: Sure = 0.5) -> list[Box]:
+@node(category="look", lane="gpu")
+def find_things(
+    model: ObjectFinder,
+    image: Image,
+    names: Names = "",
+    least: Sure = 0.5,
+    most: Annotated[int, Meta(ge=1, le=1000, description="Keep so many, the surest.")] = 100,
+) -> list[Box]:
     """Find things and where they are, the surest first.
 
     `names` are words that the model was made to know, such as "person" or "cat"; others are refused with the
-    nearest that it knows.
+    nearest that it knows. Wire the boxes into `draw_boxes` to see them, into `estimate_poses` to find the
+    joints of people, or into `outline_at` for a mask of each.
     """
     from nodes._lib import seeing
 
     with weights(model) as held:
-        return seeing.things(held, image, listed(names), least)
+        return seeing.things(held, image, listed(names), least)[:most]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look")
+def draw_boxes(
+    image: Image,
+    boxes: list[Box],
+    line: Annotated[
+        float, slider(0.25, 8, "How thick frames and letters are: 1 suits the picture.", step=0.25)
+    ] = 1.0,
+    names: Annotated[bool, Meta(description="Write what it is and how sure that is.")] = True,
+) -> Image:
+    """Show on a picture what was found in it: a frame around each thing, in one colour for each name."""
+    from nodes._lib import framing
+
+    return framing.framed(image, boxes, line, names)
+
+
+@node(category="look", lane="gpu")
 def parse_scene(
     model: SceneParser,
     image: Image,
@@ -199,7 +231,7 @@ Spots = Annotated[
 ]
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="masks", lane="gpu")
 def outline_at(
     model: Outliner, image: Image, points: Spots = None, avoid: Spots = None, box: Box | None = None
 ) -> Outline:

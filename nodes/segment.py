@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from engine.errors import BadInput, Unsupported
 from engine.memory import loader, weights
-from engine.models import ModelFile, models
+from engine.models import ModelFile, content_of, models
+from engine.node import node
 from engine.types import Image, Mask, Model, Segmenter, slider
 from nodes.load import Precision, identity
 from nodes.see import SegmenterName
@@ -20,8 +21,8 @@ MOST = 20
 """Things that are looked for at a time."""
 
 
-# It becomes a node with the first starter model that shows it at work.
-def load_segmenter(model: SegmenterName, dtype: Precision = "auto") -> Segmenter:
+@node(category="masks", kind="source", lane="io", fingerprint=content_of("segmenter"))
+def load_segmenter(model: SegmenterName = "clipseg", dtype: Precision = "auto") -> Segmenter:
     """Choose a model that finds in a picture what words name.
 
     `model` is the name of a CLIPSeg in the layout of transformers, a folder in the folder `segmenters` of the
@@ -30,10 +31,13 @@ def load_segmenter(model: SegmenterName, dtype: Precision = "auto") -> Segmenter
     file = models().find(model, "segmenter")
     if file.layout != "diffusers":
         raise Unsupported(f"{file.name!r} is a single file.", remedy="Use a folder with its config.json.")
+    from nodes._lib import segmenting
+
+    segmenting.check(file)
     return Segmenter(*identity(file, "clipseg"), dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="masks", lane="gpu")
 def mask_by_words(
     segmenter: Segmenter,
     image: Image,

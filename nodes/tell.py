@@ -9,6 +9,8 @@ from msgspec import Meta
 from engine.context import SILENT, Context
 from engine.errors import BadInput
 from engine.memory import weights
+from engine.models import content_of
+from engine.node import node
 from engine.types import (
     Captioner,
     Fraction,
@@ -45,7 +47,7 @@ class Tagged(NamedTuple):
 # -- which model
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look", kind="source", lane="io", fingerprint=content_of("caption"))
 def load_captioner(model: CaptionerName = "starter-captioner", dtype: Precision = "auto") -> Captioner:
     """Choose a model that says what a picture shows: BLIP, GIT, or a newer one that chats about pictures.
 
@@ -55,21 +57,22 @@ def load_captioner(model: CaptionerName = "starter-captioner", dtype: Precision 
     return chosen(Captioner, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look", kind="source", lane="io", fingerprint=content_of("clip"))
 def load_matcher(model: MatcherName = "starter-clip", dtype: Precision = "auto") -> Matcher:
     """Choose a model that tells how well words fit a picture.
 
-    It lies in `clip` of the models folder, as transformers saves it: CLIP or SigLIP.
+    `model` is the name of a CLIP or a SigLIP, a folder in `clip` of the models folder, as transformers saves
+    it.
     """
     return chosen(Matcher, model, dtype)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="prompts", kind="source", lane="io", fingerprint=content_of("language"))
 def load_language_model(model: LanguageName = "starter-enhancer", dtype: Precision = "auto") -> LanguageModel:
     """Choose a model that goes on with a text, for `enhance_prompt`: GPT-2 and whatever came after it.
 
-    It lies in `language` of the models folder. One that was trained on prompts adds what prompts have; any
-    other goes on as if they were prose.
+    `model` is the name of a folder in `language` of the models folder, as transformers saves it. One that was
+    trained on prompts adds what prompts have; any other goes on as if they were prose.
     """
     return chosen(LanguageModel, model, dtype)
 
@@ -77,7 +80,7 @@ def load_language_model(model: LanguageName = "starter-enhancer", dtype: Precisi
 # -- words about a picture
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look", lane="gpu")
 def caption_image(
     model: Captioner,
     image: Image,
@@ -105,7 +108,7 @@ def caption_image(
         return telling.caption(held, image, begin, longest=longest, beams=beams, seed=seed, ctx=ctx)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look", lane="gpu")
 def tag_image(
     model: Matcher,
     image: Image,
@@ -143,7 +146,7 @@ def tag_image(
     return Tagged(", ".join(tags), tags, scores, likeness)
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="look", lane="gpu")
 def likeness(model: Matcher, image: Image, text: Prompt, ctx: Context = SILENT) -> float:
     """How well a text fits a picture: 1 is all, 0 nothing to do with each other.
 
@@ -159,7 +162,7 @@ def likeness(model: Matcher, image: Image, text: Prompt, ctx: Context = SILENT) 
 # -- prompts
 
 
-# It becomes a node with the first starter model that shows it at work.
+@node(category="prompts", lane="gpu")
 def enhance_prompt(
     model: LanguageModel,
     prompt: Prompt,

@@ -155,6 +155,20 @@ def sam(folder: Path) -> None:
     tf.SamProcessor(seer).save_pretrained(folder)
 
 
+def clipseg(folder: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
+    ends = {"bos_token_id": WORDS - 2, "eos_token_id": WORDS - 1, "pad_token_id": WORDS - 1}
+    config = tf.CLIPSegConfig(
+        text_config={**sizes, **ends, "vocab_size": WORDS},
+        vision_config={**sizes, "image_size": SIDE, "patch_size": 16},
+        projection_dim=32, reduce_dim=16, extract_layers=[0, 1, 2],
+        decoder_num_attention_heads=2, decoder_intermediate_size=32,
+    )  # fmt: skip
+    lively(tf.CLIPSegForImageSegmentation(config)).save_pretrained(folder)
+    seer = tf.ViTImageProcessor(size={"height": SIDE, "width": SIDE})
+    tf.CLIPSegProcessor(seer, tf.CLIPTokenizer.from_pretrained(TOKENIZER)).save_pretrained(folder)
+
+
 def blip(folder: Path) -> None:
     words = wordpieces.build(SAID, 32)
     text = {
@@ -246,7 +260,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "depth": (depth_anything, dpt, glpn),
     "pose": (vitpose,),
     "finders": (rt_detr,),
-    "segmenters": (segformer, mask2former, sam),
+    "segmenters": (segformer, mask2former, sam, clipseg),
     "captions": (blip, llava),
     "clip": (clip,),
     "language": (gpt2,),

@@ -16,7 +16,7 @@ from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 from engine.errors import Unsupported
 from engine.models import ModelFile
 from engine.types import Image
-from nodes._lib import masking, pictures
+from nodes._lib import masking, pictures, recognising
 from nodes._lib.arrays import array
 
 if TYPE_CHECKING:
@@ -29,6 +29,16 @@ class Segmenting:
 
     module: Any
     processor: Any
+
+
+def check(file: ModelFile) -> None:
+    """Raise Unsupported unless the folder says that it holds a CLIPSeg."""
+    found = recognising.config(file.path).get("model_type", "nothing that it names")
+    if found != "clipseg":
+        raise Unsupported(
+            f"{file.name!r} finds no words in pictures: it is {found}.",
+            remedy="Choose a CLIPSeg; for classes use load_scene_parser, for outlines load_outliner.",
+        )
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Segmenting:

@@ -137,8 +137,18 @@ FETCHED: dict[str, tuple[str, ...]] = {
     "restore_faces": ("yunet", "gfpgan"),
     "rescue_a_photo": ("realesrgan-general", "yunet", "gfpgan"),
     "new_ground": ("isnet-general-use",),
+    "fog_by_depth": ("depth-anything-v2-small",),
+    "pose_of_people": ("rt-detr", "vitpose-base"),
+    "redraw_by_words": ("sd15", "clipseg"),
+    "cut_out_things": ("rt-detr", "sam-base"),
+    "cut_out_at": ("sam-base",),
+    "new_sky": ("mask2former-ade",),
+    "scene_in_classes": ("mask2former-ade",),
+    "caption_and_tags": ("blip-base", "clip-base"),
+    "best_by_likeness": ("sd15", "clip-base"),
+    "enhance_a_prompt": ("sd15", "magicprompt"),
 }
-"""Examples that want weights which do not come along; `test_fetched.py`, `test_guided.py` try tiny ones."""
+"""Examples that want weights which do not come along; `test_fetched.py` and others try tiny ones."""
 
 EXAMPLES = {
     *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED, *ENHANCED),

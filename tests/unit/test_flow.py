@@ -209,6 +209,18 @@ def test_lists_are_counted_cut_joined_turned_and_sorted() -> None:
     assert flow.sort_numbers([2, 1, 3], descending=True) == [3, 2, 1]
 
 
+def test_items_are_ranked_by_their_scores() -> None:
+    assert flow.rank(["a", "b", "c", "d"], [1.0, 3.0, 3.0, 2.0]) == (
+        ["b", "c", "d", "a"],
+        [3, 3, 2, 1],
+        [1, 2, 3, 0],
+    )
+    assert flow.rank(["a", "b", "c"], [1.0, 3.0, 1.0], ascending=True).items == ["a", "c", "b"]
+    assert flow.rank([], []).items == []
+    with pytest.raises(BadInput, match=r"scores.*2, one for each item"):
+        flow.rank(["a", "b"], [1.0])
+
+
 def test_a_cross_product_pairs_all_with_all_the_second_fastest() -> None:
     crossed = flow.cross_product(["a", "b"], [1, 2, 3])
     assert crossed.a == ["a", "a", "a", "b", "b", "b"]

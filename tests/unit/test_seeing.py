@@ -143,6 +143,8 @@ def test_only_things_that_are_asked_for_are_found() -> None:
     every = find_things(model, picture(), least=0.0)
     some = find_things(model, picture(), "Person, house cat", least=0.0)
     assert {box.label for box in some} <= {"person", "cat, house cat"}
+    [surest] = find_things(model, picture(), "person, cat", least=0.0, most=1)
+    assert surest.score == some[0].score
     assert len(some) == len([box for box in every if box.label in ("person", "cat, house cat")])
     with pytest.raises(BadInput, match=r"persn.*person"):
         find_things(model, picture(), "persn")
@@ -248,11 +250,13 @@ def test_a_model_is_loaded_once_and_known_by_content(residency: Residency) -> No
 
 def test_a_missing_model_says_where_to_get_one() -> None:
     with pytest.raises(
-        MissingModel, match=r"models/depth or run `python server.py models fetch depth-anything"
+        MissingModel, match=r"models/depth, or run `python server.py models fetch depth-anything-v2-small`"
     ):
         load_depth_model("nothing")
-    with pytest.raises(MissingModel, match=r"make -C models/starter pose`.* fetch vitpose-base"):
-        load_pose_model("starter-pose")
+    with pytest.raises(MissingModel, match=r"models fetch NAME` .*: clipseg, mask2former-ade, sam-base"):
+        load_outliner("nothing")
+    with pytest.raises(MissingModel, match=r"make -C models/starter pose`.*models fetch vitpose-base`"):
+        load_pose_model()
 
 
 def test_a_model_of_another_kind_is_refused(folder: Path) -> None:

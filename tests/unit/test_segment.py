@@ -9,41 +9,24 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from transformers import (
-    CLIPSegConfig,
-    CLIPSegForImageSegmentation,
-    CLIPSegProcessor,
-    CLIPTokenizer,
-    ViTImageProcessor,
-)
 
 from engine.errors import BadInput, Unsupported
 from engine.memory import weights
 from nodes.segment import load_segmenter, mask_by_words
+from tests import sights
 from tests.pictured import KINDS, noise
-from tests.tiny import TOKENIZER, WORDS
 
 pytestmark = pytest.mark.usefixtures("residency")
 
-SIDE = 64
+SIDE = sights.SIDE
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
-    ends = {"bos_token_id": WORDS - 2, "eos_token_id": WORDS - 1, "pad_token_id": WORDS - 1}
-    config = CLIPSegConfig(
-        text_config={**sizes, **ends, "vocab_size": WORDS},
-        vision_config={**sizes, "image_size": SIDE, "patch_size": 16},
-        projection_dim=32, reduce_dim=16, extract_layers=[0, 1, 2],
-        decoder_num_attention_heads=2, decoder_intermediate_size=32,
-    )  # fmt: skip
-    CLIPSegForImageSegmentation(config).save_pretrained(top / "segmenters" / "tiny")
-    image = ViTImageProcessor(size={"height": SIDE, "width": SIDE})
-    words = CLIPTokenizer.from_pretrained(TOKENIZER)
-    CLIPSegProcessor(image, words).save_pretrained(top / "segmenters" / "tiny")
+    sights.clipseg(top / "segmenters" / "tiny")
+    sights.segformer(top / "segmenters" / "classes")
     broken = top / "segmenters" / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "clipseg"}', "utf-8")
@@ -95,3 +78,5 @@ def test_what_cannot_be_is_refused() -> None:
         likely(" , ")
     with pytest.raises(Unsupported, match="no whole CLIPSeg"):
         mask_by_words(load_segmenter("broken"), noise(), "a cat")
+    with pytest.raises(Unsupported, match=r"it is segformer.*load_scene_parser"):
+        load_segmenter("classes")

@@ -194,7 +194,7 @@ def test_the_family_s_enhancer_is_fed_as_it_was_taught(folder: Path) -> None:
 def test_missing_models_and_other_kinds_are_told(folder: Path) -> None:
     with pytest.raises(MissingModel, match="models fetch blip-base"):
         load_captioner("nobody")
-    with pytest.raises(MissingModel, match=r"models/language or run"):
+    with pytest.raises(MissingModel, match=r"models/language, or run"):
         load_language_model("nobody")
     (folder / "language" / "eyes").symlink_to(folder / "clip" / "clip")
     with pytest.raises(Unsupported, match="no model that goes on with words: a CLIP"):
