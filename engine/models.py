@@ -73,6 +73,13 @@ ALONE: dict[str, Kind] = {
 """Files of the starter family that are a whole model."""
 
 
+NOUNS: dict[Kind, str] = {
+    "upscale": "upscaler",
+    "face": "face restorer",
+    "detector": "face finder",
+    "background": "background remover",
+}
+"""What models of a kind are called, where the kind is no word for it."""
 STARTER = "starter-"
 """What names of the starter family begin with, but for its base."""
 
@@ -252,7 +259,8 @@ class Models:
         else:
             ending = ENDINGS.get(kind, (SAFE,))[0]
             remedy = f"Put {plain}{ending} into models/{FOLDERS[kind][0]}.{have}"
-        return MissingModel(f"There is no {kind} named {name!r} on this machine.", remedy=remedy)
+        noun = NOUNS.get(kind, kind)
+        return MissingModel(f"There is no {noun} named {name!r} on this machine.", remedy=remedy)
 
 
 current: ContextVar[Models | None] = ContextVar("models", default=None)

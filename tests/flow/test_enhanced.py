@@ -140,6 +140,18 @@ async def test_a_picture_without_faces_stays_as_it_is(engine: Engine) -> None:
     np.testing.assert_array_equal(await made(engine, job), before)
 
 
+@pytest.mark.model
+async def test_each_face_is_drawn_again_and_nothing_else(engine: Engine) -> None:
+    before = disc(SIDE)
+    names = {"finder": "one", "model": "starter", "side": SIDE, "steps": 4}
+    jobs = [await run(engine, "redraw_faces", before, **names, strength=much) for much in (0.25, 0.75)]
+    little, more = [away(await made(engine, job), before) for job in jobs]
+    assert 0 < little[40:100, 40:90].mean() < more[40:100, 40:90].mean()
+    around = np.ones((SIDE, SIDE), bool)
+    around[8:136, 12:116] = False  # the face is 64 × 80 at 32, 32, and grows by a third
+    assert not more[around].any()
+
+
 async def test_a_photo_is_rescued(engine: Engine) -> None:
     before = (noise(SIDE // 2, SIDE // 2) // 8 + 100).astype(np.uint8)  # flat and grey
     names = {"upscaler": "squares", "finder": "one", "restorer": "lighter"}

@@ -135,6 +135,7 @@ FETCHED: dict[str, tuple[str, ...]] = {
     "enlarge": ("realesrgan-x4plus",),
     "enlarge_and_redraw": ("sd15", "realesrgan-x4plus"),
     "restore_faces": ("yunet", "gfpgan"),
+    "redraw_faces": ("sd15", "yunet"),
     "rescue_a_photo": ("realesrgan-general", "yunet", "gfpgan"),
     "new_ground": ("isnet-general-use",),
     "fog_by_depth": ("depth-anything-v2-small",),

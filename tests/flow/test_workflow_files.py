@@ -26,6 +26,7 @@ NEEDED = {
     "enlarge": {"picture": "a-picture"},
     "enlarge_and_redraw": {"picture": "a-picture"},
     "restore_faces": {"picture": "a-picture"},
+    "redraw_faces": {"picture": "a-picture"},
     "rescue_a_photo": {"picture": "a-picture"},
     "new_ground": {"picture": "a-picture", "ground": "a-picture"},
     "hide_places": {"picture": "a-picture"},

@@ -234,6 +234,13 @@ def test_a_starter_model_that_is_not_trained_yet_names_what_trains_it(
     assert "`python server.py models fetch" in text
 
 
+def test_a_missing_model_is_called_by_what_it_is(models: Models) -> None:
+    with pytest.raises(MissingModel, match=r"no face finder named 'starter-faces'.*starter faces.*yunet"):
+        models.find("starter-faces", "detector")
+    with pytest.raises(MissingModel, match=r"no upscaler named 'mine'.*mine\.safetensors into models/up"):
+        models.find("mine", "upscale")
+
+
 def test_errors_never_show_a_path(top: Path, tmp_path: Path, models: Models) -> None:
     put(top / "checkpoints" / "old.ckpt")
     for name in ("old", "nothing", "../x"):
