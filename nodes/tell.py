@@ -181,8 +181,9 @@ def enhance_prompt(
 ) -> Enriched:
     """Let a language model go on with a prompt. Every word of the prompt stays.
 
-    The same seed adds the same words. `phrases` has what was added, piece by piece; nothing, where the model
-    thinks that the prompt is complete. Without a model, `enrich_prompt` adds phrases of a collection.
+    The same seed adds the same words. What `longest` would break off in the middle is left out. `phrases` has
+    what was added, piece by piece; nothing, where the model thinks that the prompt is complete. Without a
+    model, `enrich_prompt` adds phrases of a collection.
     """
     from nodes._lib import telling
 

@@ -100,7 +100,7 @@ def fit(held: Trained, image: Image, texts: Sequence[str], ctx: Context) -> Fit:
 def continued(
     held: Trained, prompt: str, *, longest: int, temperature: float | None, seed: int, ctx: Context
 ) -> str:
-    """What the model adds to a text, up to the end of the line."""
+    """What the model adds to a text, up to the end of the line, without what the last token breaks off."""
     words = held.senses
     ids = words(prompt, return_tensors="pt").input_ids.to(torch.long)
     if not ids.shape[1]:
@@ -119,7 +119,22 @@ def continued(
             input_ids=ids, attention_mask=torch.ones_like(ids), **how, **watched(ctx, longest)
         )
     whole, before = (words.decode(row, skip_special_tokens=True) for row in (said[0], ids[0]))
-    return str(whole[len(before) :]).split("\n")[0].rstrip()
+    added, line, _ = str(whole[len(before) :]).partition("\n")
+    broken_off = said.shape[1] - ids.shape[1] == longest and not line and not is_end(held, int(said[0, -1]))
+    return (finished(added) if broken_off else added).rstrip()
+
+
+def is_end(held: Trained, token: int) -> bool:
+    """Whether the model says with this token that it has done."""
+    ends = held.module.generation_config.eos_token_id
+    return token in (ends if isinstance(ends, list) else [ends])
+
+
+def finished(added: str) -> str:
+    """Without its last phrase, or its last word if there is but one; as it is if that leaves nothing."""
+    cut = max(added.rfind(mark) for mark in ",;.")
+    kept = added[: cut if cut > 0 else max(added.rstrip().rfind(" "), 0)]
+    return kept if kept.strip(" ,;.") else added
 
 
 def start_of(held: Trained) -> int:
