@@ -8,10 +8,13 @@ from __future__ import annotations
 import io
 import math
 import os
+import pty
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,15 +44,29 @@ def command(name: str) -> str:
     return found[1]
 
 
+@contextmanager
+def serving(folder: Path) -> Iterator[None]:
+    """Make a folder one in which the commands work, with a server, so that models are loaded once."""
+    (folder / "server.py").symlink_to(ROOT / "server.py")
+    command = [sys.executable, "server.py", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        sys.stdout.write(server.stdout.readline())
+        try:
+            yield
+        finally:
+            server.terminate()
+
+
 def run(text: str, folder: Path) -> None:
-    """Run commands of the page in a folder."""
-    scripts = folder / "bin"
-    if not scripts.exists():
-        scripts.mkdir()
-        (scripts / "python").symlink_to(sys.executable)
-        (folder / "server.py").symlink_to(ROOT / "server.py")
+    """Run commands of the page in a folder, as on a terminal where 2 is the answer to every question."""
+    writer, terminal = pty.openpty()
+    os.write(writer, b"2\n")
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    subprocess.run(["bash", "-ec", text], cwd=folder, env={**os.environ, "PATH": path}, check=True)
+    environment = {**os.environ, "PATH": path}
+    subprocess.run(["bash", "-ec", text], cwd=folder, env=environment, stdin=terminal, check=True)
+    os.close(terminal)
+    os.close(writer)
 
 
 def result(text: str, folder: Path) -> Path:
@@ -80,10 +97,11 @@ def main() -> None:
     wanted = sys.argv[1:]
     with TemporaryDirectory() as place:
         folder = Path(place)
-        run(sources(), folder)
-        for one in shown():
-            if not wanted or one.name in wanted:
-                draw(one, folder)
+        with serving(folder):
+            run(sources(), folder)
+            for one in shown():
+                if not wanted or one.name in wanted:
+                    draw(one, folder)
 
 
 def draw(one: Shown, folder: Path) -> None:
