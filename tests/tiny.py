@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVi
 
 from engine.config import ROOT
 
-WORDS = 975
 TOKENIZER = ROOT / "models" / "starter" / "base" / "tokenizer"
+WORDS = len(json.loads((TOKENIZER / "vocab.json").read_text()))
 BLOCKS = 2
 
 
