@@ -28,6 +28,11 @@ def drawn(pipeline: Any, **options: Any) -> NDArray[Any]:
     return np.asarray(pipeline(generator=torch.Generator().manual_seed(7), **options).images[0])
 
 
+def differences(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
+    """By how many of 255 steps pictures differ, where sums were rounded in another order."""
+    return np.asarray(np.abs(found.astype(int) - wanted.astype(int)))
+
+
 def changes(pipeline: Any, seed: int, **layers: list[str]) -> dict[str, torch.Tensor]:
     """A LoRA by the names of diffusers: random changes of these layers of its parts."""
     found: dict[str, torch.Tensor] = {}

@@ -107,7 +107,7 @@ async def test_only_what_is_named_is_drawn_anew(engine: Engine) -> None:
     assert 0 < place.mean() < 1
     change = np.abs(picture - fitted)
     kept = ~place & (fitted[..., 0] < 250)  # red on red could not be told
-    assert change[kept].max() <= 1, "the mask fades out"
+    assert change[kept].max() <= 2, "where the mask is too faint to be seen in the mark"
     assert change[place].mean() > 3
 
 

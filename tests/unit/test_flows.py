@@ -125,7 +125,9 @@ def test_a_lora_changes_a_transformer_and_comes_off_again(folder: Path) -> None:
     pipeline.load_lora_weights(folder / "loras", weight_name="style.safetensors", adapter_name="style")
     pipeline.set_adapters(["style"], [0.7])
     options = {"height": SIDE, "width": SIDE, "num_inference_steps": 6, "guidance_scale": 3.0}
-    np.testing.assert_array_equal(found, pipelines.drawn(pipeline, prompt="a cat", **options))
+    off = pipelines.differences(found, pipelines.drawn(pipeline, prompt="a cat", **options))
+    assert off.max() <= 1
+    assert off.mean() < 1e-3
     assert not np.array_equal(found, plain)
     np.testing.assert_array_equal(drawn(model), plain)
 

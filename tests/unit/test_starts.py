@@ -147,7 +147,9 @@ def test_a_schedule_draws_the_pixels_of_the_pipeline_with_these_sigmas(
     found = sample(
         model.denoiser, words, canvas, guidance=4.0, method="euler", seed=7, schedule=ten, steps=99
     ).latent
-    np.testing.assert_array_equal(decode_latent(model.vae, found).pixels, wanted)
+    off = pipelines.differences(decode_latent(model.vae, found).pixels, wanted)
+    assert off.max() <= 1
+    assert off.mean() < 1e-3
 
 
 def test_euler_ancestral_walks_a_schedule_too(model: Loaded, drawn: Any) -> None:
