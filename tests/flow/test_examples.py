@@ -119,6 +119,9 @@ MADE = (
 REPAINTED = ("inpaint", "outpaint", "outline")
 """Examples that `test_inpainting.py` tries."""
 
+LOOKING = ("best_by_likeness",)
+"""Examples that `test_looking.py` tries, with those of the fetched ones that look."""
+
 ENHANCED = ("hide_places",)
 """Examples that `test_enhanced.py` tries, with those of the fetched ones that enhance."""
 
@@ -146,13 +149,13 @@ FETCHED: dict[str, tuple[str, ...]] = {
     "new_sky": ("mask2former-ade",),
     "scene_in_classes": ("mask2former-ade",),
     "caption_and_tags": ("blip-base", "clip-base"),
-    "best_by_likeness": ("sd15", "clip-base"),
     "enhance_a_prompt": ("sd15", "magicprompt"),
 }
 """Examples that want weights which do not come along; `test_fetched.py` and others try tiny ones."""
 
 EXAMPLES = {
-    *(*FETCHED, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED, *REPAINTED, *ENHANCED),
+    *(*FETCHED, *LOOKING, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED),
+    *(*REPAINTED, *ENHANCED),
     *(name for name, _, _ in KNOWN),
 }
 

@@ -178,6 +178,35 @@ async def test_pictures_stand_in_the_order_in_which_they_fit(engine: Engine) -> 
 
 
 @pytest.mark.model
+async def test_a_picture_fits_its_own_prompt_better_than_others(engine: Engine) -> None:
+    """As the starter's own scorer sees what the starter draws."""
+    prompts = [
+        "a red circle on a blue background",
+        "a smiling orange cat on a cyan background",
+        "a person running in a blue shirt on a green field",
+        "a white house in the snow",
+    ]
+    fit = {"text": "words.out", "model": "matcher.out", "image": "open.image"}
+    ask = {
+        "tessera": 1,
+        "steps": {
+            "open": {"node": "load_image", "version": 1},
+            "matcher": {"node": "load_matcher", "version": 1, "values": {"model": "starter-clip"}},
+            "words": {"node": "list_of_texts", "version": 1, "values": {"items": prompts}},
+            "fit": {"node": "likeness", "version": 1, "wires": fit},
+        },
+        "inputs": {"picture": {"to": ["open.image"]}},
+        "outputs": {"scores": "fit.out"},
+    }
+    best = []
+    for prompt in prompts:
+        drawn = await ran(engine, "text_to_image", prompt=prompt, seed=7, steps=10)
+        found = await engine.run(ask, picture=await engine.add_artifact(png(drawn["picture"])))
+        best.append(prompts[int(np.argmax(found["scores"]))])
+    assert best == prompts
+
+
+@pytest.mark.model
 async def test_a_prompt_goes_on_and_is_drawn(engine: Engine) -> None:
     options: dict[str, Any] = {**SMALL, "guidance": 4, "seed": 3}
     found = await ran(engine, "enhance_a_prompt", **options, writer="gpt2", prompt="a cat", longest=8)
