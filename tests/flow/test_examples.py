@@ -122,7 +122,7 @@ REPAINTED = ("inpaint", "outpaint", "outline")
 LOOKING = ("best_by_likeness",)
 """Examples that `test_looking.py` tries, with those of the fetched ones that look."""
 
-ENHANCED = ("hide_places",)
+ENHANCED = ("hide_places", "enlarge")
 """Examples that `test_enhanced.py` tries, with those of the fetched ones that enhance."""
 
 FETCHED: dict[str, tuple[str, ...]] = {
@@ -135,7 +135,6 @@ FETCHED: dict[str, tuple[str, ...]] = {
     "pixel_art": ("sdxl", "lcm-lora-sdxl", "pixel-art-xl"),
     "large_and_refined": ("sdxl", "sdxl-refiner"),
     "fill_what_is_erased": ("sd15", "sd15-inpainting"),
-    "enlarge": ("realesrgan-x4plus",),
     "enlarge_and_redraw": ("sd15", "realesrgan-x4plus"),
     "restore_faces": ("yunet", "gfpgan"),
     "redraw_faces": ("sd15", "yunet"),
