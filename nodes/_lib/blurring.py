@@ -18,16 +18,18 @@ RADIUS, SIGMA = 4, 1.0
 """Cells of the latent that a blur reaches, and its width (Hong et al. 2023)."""
 
 
-class Watching(AttnProcessor2_0):  # type: ignore[misc]  # mypy does not follow diffusers
+class Watching:
     """Self-attention as usual that also keeps how much each place is looked at, in the first of a batch."""
 
-    looked: Any = None
+    def __init__(self) -> None:
+        self.usual = AttnProcessor2_0()
+        self.looked: Any = None
 
     def __call__(self, attn: Any, hidden_states: Any, *given: Any, **named: Any) -> Any:
         first = hidden_states[:1]
         query, key = (attn.head_to_batch_dim(layer(first)) for layer in (attn.to_q, attn.to_k))
         self.looked = attn.get_attention_scores(query, key).mean(0).sum(0)  # by each place as much as 1
-        return super().__call__(attn, hidden_states, *given, **named)
+        return self.usual(attn, hidden_states, *given, **named)
 
 
 def watching(unet: Any) -> Any:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import diffusers
 import msgspec
@@ -23,6 +23,7 @@ from engine.models import ModelFile
 from engine.weights import header, variant, weights_of
 from nodes._lib import recognising, tinies
 from nodes._lib.families import CONFIGS, LATENTS
+from nodes._lib.net import Net
 from nodes._lib.previews import Factors
 from nodes._lib.reading import Encoder, Reader
 from nodes._lib.rows import Clip, Family
@@ -32,6 +33,8 @@ diffusers.logging.set_verbosity_error()
 diffusers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
+
+Module = TypeVar("Module", bound=Net)
 
 
 @dataclass(frozen=True)
@@ -253,8 +256,10 @@ def tensors(file: ModelFile, prefix: str) -> dict[str, torch.Tensor]:
         return {name: opened.get_tensor(name) for name in header(file.path) if name.startswith(prefix)}
 
 
-def ready(module: Any, device: str, dtype: str) -> Any:
-    return module.eval().requires_grad_(False).to(device, getattr(torch, dtype))
+def ready(module: Module, device: str, dtype: str) -> Module:
+    """A module that no longer learns, put where and as it is to work."""
+    module.eval().requires_grad_(False).to(device, getattr(torch, dtype))
+    return module
 
 
 def named_variant(folder: Path) -> dict[str, str]:
