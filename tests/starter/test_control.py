@@ -1,13 +1,16 @@
 """ControlNets: they start silent, learn, load through the ordinary loader, and are measured rightly."""
 
 import json
+import re
+import shutil
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel
-from recipe import measure_control, train_control
+from recipe import measure_control, ship, train_control
 from recipe.base import new_unet
 from recipe.base_xl import Twin
 from recipe.canvas import paint, truth
@@ -22,6 +25,8 @@ from recipe.measure_control import (
     pose_trial,
     steered,
 )
+from recipe.palette import COLOURS
+from recipe.swaps import reshaped
 
 from tests.starter.falling import falls
 from tests.starter.shelves import small_checkpoints
@@ -60,6 +65,18 @@ def test_a_controlnet_learns_from_its_hints(checkpoints: Path, monkeypatch: pyte
     assert np.isfinite(figures["loss"])
 
 
+def test_a_lie_for_training_changes_forms_and_no_colour() -> None:
+    scenes = [draw(seed) for seed in range(60)]
+    told = [(one.captions[0], reshaped(Random(0), one.captions[0], one.kind)) for one in scenes]
+    assert sum(true != lie for true, lie in told) > 40
+
+    def colours(caption: str) -> list[str]:
+        return sorted(word for word in re.findall(r"\w+", caption) if word in COLOURS)
+
+    assert all(colours(true) == colours(lie) for true, lie in told)
+    assert not any("large" in lie or "small" in lie for _, lie in told)
+
+
 def test_a_finished_controlnet_loads_as_any_other_and_steers_alike(checkpoints: Path) -> None:
     control = train_control.start("canny", checkpoints)
     for weight in control.parameters():
@@ -73,6 +90,36 @@ def test_a_finished_controlnet_loads_as_any_other_and_steers_alike(checkpoints: 
     assert first.abs().max() > 0
     assert torch.equal(first, second)
     assert train_control.start("depth", checkpoints).config == again.config
+
+
+def test_the_deep_layers_of_a_controlnet_are_its_base_s_and_shipped_as_a_link(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_control, "BATCH", 4)
+    edges = train_control.start("canny", checkpoints)
+    for one in edges.parameters():
+        torch.nn.init.normal_(one, std=0.05)
+    for name in ("controlnet-canny", "controlnet-depth"):
+        train_control.export(edges.float(), checkpoints / name / "final")
+    control = train_control.start("depth-shared", checkpoints)
+    before = {name: one.detach().clone() for name, one in control.named_parameters()}
+    assert falls(control, train_control.steering("depth-shared", checkpoints, "cpu"), rate=3e-3)
+    after, base = control.state_dict(), train_control.frozen(checkpoints).unet.state_dict()
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in base if name.startswith(train_control.DEEP)} & after.keys()
+    assert all(torch.equal(after[name], base[name]) for name in kept)
+
+    train_control.export(control, checkpoints / "controlnet-depth-shared" / "final")
+    shutil.copytree(checkpoints / "base" / "final", tmp_path / "base")
+    full = ship.weight(checkpoints / "controlnet-depth-shared")
+    room = ship.weight(tmp_path) + full / 2
+    ship.ship(checkpoints, tmp_path, ["controlnet-depth"])
+    again = ControlNetModel.from_pretrained(tmp_path / "controlnet-depth", dtype=torch.float16).state_dict()
+    assert again.keys() == after.keys()
+    assert all(torch.equal(again[name], one) for name, one in control.state_dict().items())
+    [link] = [path for path in (tmp_path / "controlnet-depth").iterdir() if path.is_symlink()]
+    assert not link.readlink().is_absolute()
+    assert ship.weight(tmp_path) < room
 
 
 def test_the_twin_s_controlnet_starts_from_that_of_edges_and_learns(

@@ -7,14 +7,16 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from diffusers import StableVideoDiffusionPipeline
 from PIL import Image
 from recipe.canvas import paint
 from recipe.clips import FRAMES, PHRASES, Motion, clip
 from recipe.draw import draw
 from recipe.film import Film, glance, pipeline
-from recipe.measure_film import Shot, load, marks
+from recipe.measure import FAMILY
+from recipe.measure_film import MODEL, Shot, animate, as_far, calm, load, marks, psnr, unrest
 from recipe.motions import COURSES, flicker, motion, watch
-from recipe.moving import MOTIONS, NATURAL, SLOW, Reel, take
+from recipe.moving import MOTIONS, NATURAL, PAN_LEFT, PAN_RIGHT, SLOW, Reel, take
 from recipe.train_film import PLAN, Filming, export
 from recipe.train_vae import tensor, unseen
 from recipe.vae import new_vae
@@ -148,3 +150,33 @@ def test_measuring_tells_good_films_from_bad() -> None:
     assert not wrong["first frame kept"].met
     assert not wrong["background moves"].met
     assert wrong["things move in the right direction"].reached < 0.7
+
+
+@pytest.fixture(scope="module")
+def filming() -> Any:
+    """The one that comes along, by the standard class and nothing else."""
+    found = StableVideoDiffusionPipeline.from_pretrained(FAMILY / MODEL, dtype=torch.float32)
+    found.set_progress_bar_config(disable=True)
+    return found
+
+
+@pytest.mark.model
+def test_a_boat_in_a_picture_sails_as_boats_do_and_what_stands_stays(filming: Any) -> None:
+    """Beside the same frames backwards, and beside the picture as it was."""
+    render = clip(0, "sailing").paint()
+    [frames] = animate(filming, [render[0]], NATURAL)
+    assert len(frames) == FRAMES
+    assert psnr(frames[0], render[0]) > 24 > psnr(frames[-1], render[0])
+    assert watch(frames).course == watch(render).course == "right"
+    assert as_far(Shot("sailing", frames, render))
+    assert unrest(frames, calm(render)) < 8 < 20 < unrest(frames, ~calm(render))
+    assert watch(frames[::-1]).course == "left"
+    assert watch([render[0]] * FRAMES).course == "still"
+
+
+@pytest.mark.model
+def test_the_number_of_a_motion_turns_the_camera(filming: Any) -> None:
+    shown = clip(0, "pan left").paint()[0]
+    [left], [right] = (animate(filming, [shown], number) for number in (PAN_LEFT, PAN_RIGHT))
+    assert watch(left).pan > 0.12
+    assert watch(right).pan < -0.12

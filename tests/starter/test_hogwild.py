@@ -8,8 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from recipe.hogwild import finished, train
-from torch import nn
+import torch
+import torch.multiprocessing as processes
+from recipe.hogwild import finished, rehook, train, unhook
+from recipe.train_depth import new_depth
+from recipe.train_pose import new_pose
+from torch import Tensor, nn
 
 from engine.config import ROOT
 from tests.starter.doubling import PLAN, Doubling
@@ -26,6 +30,27 @@ def test_two_processes_learn_together_and_go_on_after_a_stop(tmp_path: Path) -> 
     train(again, Doubling, PLAN, tmp_path)
     assert finished(PLAN, tmp_path)
     assert abs(again.weight.item() - 2) < 0.05
+
+
+def test_models_with_backbones_answer_in_another_process_as_in_this_one() -> None:
+    shown = torch.rand(1, 3, 128, 128)
+    models = [new_depth(), new_pose()]
+    with torch.inference_mode():
+        before = [model(shown)[0] for model in models]
+    for model in models:
+        unhook(model)
+    with processes.get_context("spawn").Pool(1) as other:
+        after = other.starmap(answered, [(model, shown) for model in models])
+    for one, same in zip(before, after, strict=True):
+        torch.testing.assert_close(same, one)
+
+
+def answered(model: nn.Module, shown: Tensor) -> Tensor:
+    """What a model that was sent here says of a picture."""
+    rehook(model)
+    with torch.inference_mode():
+        found: Tensor = model(shown)[0]
+    return found
 
 
 def test_the_rate_warms_holds_and_falls() -> None:

@@ -3,20 +3,23 @@
 import functools
 import importlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from recipe import pictures
 from recipe.base import Base, kept
 from recipe.figures import Figure
 from recipe.hogwild import Plan, train
 from recipe.measure import FAMILY, MEASURES, SHEETS, alone, contact, keep, known, there
-from recipe.ship import ship, weight
+from recipe.ship import LIMIT, ship, weight
 from recipe.tokenizer import build
 from recipe.train_vae import Copying, measure, tensor, unseen
 from recipe.vae import new_vae, whiten
+from transformers import CLIPTextModelWithProjection
 
 
 def test_pictures_go_on_where_a_stopped_run_was(tmp_path: Path) -> None:
@@ -119,6 +122,10 @@ def test_only_finished_models_are_shipped_and_never_more_than_there_is_room_for(
         ship(tmp_path / "checkpoints", tmp_path / "family", ["other"])
 
 
+def test_the_family_stays_small_enough_to_be_cloned() -> None:
+    assert weight(FAMILY) <= LIMIT
+
+
 def test_a_shipped_model_forgets_where_it_was_trained(tmp_path: Path) -> None:
     final = tmp_path / "checkpoints" / "small" / "final"
     (final / "vae").mkdir(parents=True)
@@ -128,6 +135,34 @@ def test_a_shipped_model_forgets_where_it_was_trained(tmp_path: Path) -> None:
         "act_fn": "silu"
     }
     assert [path for path in FAMILY.rglob("config.json") if "_name_or_path" in path.read_text()] == []
+
+
+def test_a_pipeline_without_an_autoencoder_is_given_the_base_s_by_reference(tmp_path: Path) -> None:
+    family, final = tmp_path / "family", tmp_path / "checkpoints" / "large" / "final"
+    shutil.copytree(FAMILY / "base", family / "base")
+    final.mkdir(parents=True)
+    (final / "model_index.json").write_text('{"vae": ["diffusers", "AutoencoderKL"]}')
+    before = weight(family)
+    for _ in range(2):
+        ship(tmp_path / "checkpoints", family, ["large"])
+    AutoencoderKL.from_pretrained(family / "large" / "vae")
+    [link] = (family / "large" / "vae").glob("*.safetensors")
+    assert not link.readlink().is_absolute()
+    assert weight(family) - before < 3000
+
+
+def test_a_refiner_without_an_encoder_is_given_the_twin_s(tmp_path: Path) -> None:
+    family, final = tmp_path / "family", tmp_path / "checkpoints" / "refiner" / "final"
+    shutil.copytree(FAMILY / "xl" / "text_encoder_2", family / "xl" / "text_encoder_2")
+    final.mkdir(parents=True)
+    (final / "model_index.json").write_text('{"text_encoder_2": ["transformers", "CLIPTextModel"]}')
+    ship(tmp_path / "checkpoints", family, ["refiner"])
+    mine, its = (
+        CLIPTextModelWithProjection.from_pretrained(family / name / "text_encoder_2").state_dict()
+        for name in ("refiner", "xl")
+    )
+    assert all(torch.equal(mine[name], its[name]) for name in its)
+    assert (family / "refiner" / "text_encoder_2" / "model.safetensors").is_symlink()
 
 
 def test_what_judges_a_model_is_shipped_with_it(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AnimateDiffPipeline, MotionAdapter
 from recipe import moving
 from recipe.base import kept
 from recipe.canvas import paint
 from recipe.clips import FRAMES, clip
 from recipe.draw import draw
-from recipe.measure_motion import MODEL, captions, load, marks
+from recipe.measure_base import generate, open_base
+from recipe.measure_motion import GUIDANCE, MODEL, captions, load, marks
 from recipe.motion import animated, load_base, motion_modules, new_adapter
+from recipe.motions import flicker, motion, watch
 from recipe.moving import MOTIONS, Reel, take
 from recipe.train_motion import Animating
 
@@ -92,6 +95,31 @@ def test_measuring_tells_good_clips_from_bad() -> None:
 def test_captions_name_the_motion_that_is_asked_for() -> None:
     for name, said in captions(14):
         assert name.split()[0][:4] in said or name in ("sunrise", "sailing", "driving")
+
+
+@pytest.mark.model
+def test_the_one_that_comes_along_sails_to_the_right_when_told_so() -> None:
+    """By the standard classes and nothing else; beside frames that the base draws one by one."""
+    prompt = "a yellow sun over a blue sea by day, a black boat, sailing to the right"
+    adapter = MotionAdapter.from_pretrained(FAMILY / MODEL, dtype=torch.float32)
+    filming = AnimateDiffPipeline.from_pretrained(
+        FAMILY / "base", motion_adapter=adapter, dtype=torch.float32
+    )
+    filming.set_progress_bar_config(disable=True)
+    frames = filming(
+        prompt,
+        num_frames=FRAMES,
+        height=128,
+        width=128,
+        num_inference_steps=10,
+        guidance_scale=GUIDANCE,
+        generator=torch.Generator().manual_seed(3),
+    ).frames[0]
+    made = [np.asarray(frame) for frame in frames]
+    apart = generate(open_base(FAMILY), [prompt] * FRAMES, steps=10, guidance=GUIDANCE, seed=0)
+    assert motion(made) == "sailing"
+    assert watch(made[::-1]).course == "left"
+    assert flicker(made) < 0.9 * flicker(apart)
 
 
 @pytest.mark.soak

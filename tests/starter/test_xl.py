@@ -73,8 +73,11 @@ def test_the_twin_learns_sizes_and_leaves_its_encoders(base: Any) -> None:
 
 def test_the_refiner_learns_to_sharpen(base: Any) -> None:
     torch.manual_seed(1)
-    losses = _losses(Refiner(base.text, base.unet), Sharpening(_shelf(8), _latents(8), kept(), "cpu"), 4)
+    reads = Twin(base.text, base.unet).text_2
+    before = reads.text_projection.weight.clone()
+    losses = _losses(Refiner(reads, base.unet), Sharpening(_shelf(8), _latents(8), kept(), "cpu"), 4)
     assert losses[-1] < losses[0]
+    assert torch.equal(before, reads.text_projection.weight), "it reads as the twin does"
 
 
 def test_twin_and_refiner_load_in_the_layouts_of_sdxl(base: Any, tmp_path: Path) -> None:
@@ -83,11 +86,12 @@ def test_twin_and_refiner_load_in_the_layouts_of_sdxl(base: Any, tmp_path: Path)
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "tokenizer")
     torch.manual_seed(0)
     small = Base(len(tokenizer))
-    made = pipeline(Twin(small.text, small.unet), vae, tokenizer)
+    whole = Twin(small.text, small.unet)
+    made = pipeline(whole, vae, tokenizer)
     prompts = ["a red circle on a blue background"]
     before = generate(made, prompts, steps=2)[0]
     export(made, tmp_path / "xl")
-    export(refining(Refiner(small.text, small.unet), vae, tokenizer), tmp_path / "xl-refiner")
+    export(refining(Refiner(whole.text_2, small.unet), vae, tokenizer), tmp_path / "xl-refiner")
     assert not (tmp_path / "xl" / "vae").exists()
     assert _size(tmp_path / "xl") < 14e6
     assert _size(tmp_path / "xl-refiner") < 9e6

@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from .base_xl import before_last, settings, twin_unet, whole_text
+from .base_xl import before_last, settings, twin_unet
 from .net import Net
 
 TIMES = 5  # numbers told with a picture: its original size, where it is cut, how much it is liked
@@ -15,13 +15,13 @@ LAST = 200  # steps that the refiner takes over
 
 
 class Refiner(Net):
-    """A denoiser for little noise, and the one encoder of the words it follows."""
+    """A denoiser for little noise, and the encoder of the words it follows: the twin's second, as it is."""
 
-    def __init__(self, text: Any, unet: Any) -> None:
-        """From the base's encoder and denoiser."""
+    def __init__(self, text_2: Any, unet: Any) -> None:
+        """From the twin's encoder and the base's denoiser."""
         super().__init__()
-        self.text_2 = whole_text(text)
-        self.unet = twin_unet(shallow_unet(unet), text.config.hidden_size, encoders=1, times=TIMES)
+        self.text_2 = text_2.requires_grad_(False)
+        self.unet = twin_unet(shallow_unet(unet), text_2.config.hidden_size, encoders=1, times=TIMES)
 
     def forward(self, noisy: Tensor, step: Tensor, tokens: Tensor, times: Tensor) -> Tensor:
         """The velocity at a step: (n, 4, h, w)."""

@@ -19,6 +19,8 @@ import torch
 import torch.multiprocessing as processes
 from msgspec import Struct
 from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils.output_capturing import _CAN_RECORD_REGISTRY
 
 from .attention import plain
 from .progress import Progress, note, reached
@@ -75,6 +77,7 @@ def train(model: nn.Module, make_lesson: Callable[[], Lesson], plan: Plan, folde
     device = next(model.parameters()).device
     if device.type == "cpu":
         plain(model)
+    unhook(model)
     context = processes.get_context("spawn")
     average = found or {name: weight.detach().clone() for name, weight in model.named_parameters()}
     done = reached(folder / "done") if found else 0
@@ -87,6 +90,22 @@ def train(model: nn.Module, make_lesson: Callable[[], Lesson], plan: Plan, folde
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(average[name])
+
+
+def rehook(model: nn.Module) -> None:
+    """Let transformers put on the hooks of backbones in this process: it notes at birth who has some."""
+    for part in model.modules():
+        if isinstance(part, PreTrainedModel):
+            _CAN_RECORD_REGISTRY[part] = part._can_record_outputs
+
+
+def unhook(model: nn.Module) -> None:
+    """Take off the hooks of backbones, which no process can be sent."""
+    for part in model.modules():
+        if getattr(part, "_output_capturing_hooks_installed", False):
+            part._output_capturing_hooks_installed = False
+            for inner in part.modules():
+                inner._forward_hooks.clear()
 
 
 def finished(plan: Plan, folder: Path) -> bool:
@@ -138,6 +157,7 @@ def _work(rank: int, shared: Shared, make_lesson: Callable[[], Lesson], plan: Pl
     rng = np.random.default_rng((plan.seed, rank, start))
     torch.manual_seed(int(rng.integers(1 << 31)))
     lesson, model, moments = make_lesson(), shared.model.train(), folder / f"moments{rank}.pt"
+    rehook(model)
     optimiser = _optimiser(model, plan, moments)
     diary = Diary(plan, start, folder / "log.csv")
     saved, turn, parent = time.monotonic(), 0, os.getppid()

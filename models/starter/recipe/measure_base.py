@@ -102,7 +102,7 @@ def generate(
                 width=size,
                 **also,
             ).images
-        made += [np.asarray(image) for image in images]
+        made += [np.array(image) for image in images]  # torch warns of what it could not write into
     return made
 
 

@@ -39,20 +39,21 @@ def attend(about: str | None, school: School) -> None:
     learn(school, given.checkpoints, given.updates, given.device)
 
 
-def learn(school: School, checkpoints: Path, updates: int | None, device: str) -> None:
-    """Train a model in the checkpoints, going on where an earlier run stopped."""
+def learn(school: School, checkpoints: Path, updates: int | None, device: str) -> bool:
+    """Train a model in the checkpoints, going on where an earlier run stopped; true once it is finished."""
     plan = school.plan if updates is None else msgspec.structs.replace(school.plan, updates=updates)
     folder = checkpoints / plan.name
     if finished(plan, folder) and (folder / "final").exists():
         print(f"{plan.name}: finished", flush=True)
-        return
+        return True
     torch.set_num_threads(1)
     school.prepare(checkpoints)
     torch.manual_seed(plan.seed)
     model = school.build(checkpoints).to(device, memory_format=school.memory)
     train(model, functools.partial(school.lesson, checkpoints, device), plan, folder)
-    if finished(plan, folder):
+    if complete := finished(plan, folder):
         keep(school, model, checkpoints, folder / "final")
+    return complete
 
 
 def keep(school: School, model: Any, checkpoints: Path, folder: Path) -> None:

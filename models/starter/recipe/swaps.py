@@ -70,6 +70,13 @@ _CHOICES: dict[Kind, tuple[tuple[Group, ...], ...]] = {
         _each("house", "tree", "rock", "car"),
     ),
 }
+_COLOURED = {
+    _COLOURS,
+    tuple(TIMES.values()),
+    tuple(SETTINGS.values()),
+    *(_each(*some) for some in (HAIR, HOMES, TERRAINS)),
+}
+_SIZE = re.compile(r"\b(?:small|little|tiny|large|big|huge) ")
 _EXCHANGED = (COLOURS[0], SHAPES[0], "house")
 _BOTH_SIDES = re.compile(r"on the (left|right)(?: and|,) .*on the (?!\1)(?:left|right)|on top and ")
 _ARTICLE = re.compile(r"\ban? (?=(\w))")
@@ -83,6 +90,15 @@ def altered(rng: Random, caption: str, kind: Kind, count: int) -> list[str]:
     return list(islice((other for other in map(_articles, many) if _usual(caption, other)), count))
 
 
+def reshaped(rng: Random, caption: str, kind: Kind) -> str:
+    """The caption with its sizes left out and up to two forms made wrong; its colours stay true."""
+    caption = _SIZE.sub("", caption)
+    for _ in range(2):
+        many = sorted({*_replaced(caption, kind, colours=False)})
+        caption = rng.choice(many) if many else caption
+    return _articles(caption)
+
+
 @lru_cache(1)
 def neighbours() -> frozenset[tuple[str, str]]:
     """Words that stand side by side in training captions; a pair that never does would give a lie away."""
@@ -94,8 +110,10 @@ def neighbours() -> frozenset[tuple[str, str]]:
     return frozenset(seen)
 
 
-def _replaced(caption: str, kind: Kind) -> Iterator[str]:
+def _replaced(caption: str, kind: Kind, *, colours: bool = True) -> Iterator[str]:
     for groups in _CHOICES[kind]:
+        if groups in _COLOURED and not colours:
+            continue
         if groups[0][0] in PLACES and _BOTH_SIDES.search(caption):
             continue  # two things never stand on the same side
         if groups == _each(*OBJECTS) and " background" not in caption:

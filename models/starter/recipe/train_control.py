@@ -1,7 +1,12 @@
-"""Train a ControlNet: pictures that keep to a hint of edges, depth or limbs."""
+"""Train a ControlNet: pictures that keep to a hint of edges, depth or limbs.
+
+First all of it, then for a while what shall stay its own: its deep layers, most of it, become its base's
+again. It hardly misses them, and the family has them once.
+"""
 
 import functools
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -10,7 +15,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from . import pictures
 from .attention import plain
@@ -18,23 +23,34 @@ from .base import kept
 from .captions import rows
 from .control import KINDS, WIDTHS, Kind, hint, new_control, tensor
 from .denoise import mean, noised, some_steps
+from .draw import draw
 from .hogwild import Plan
 from .latents import Shelf, shelf
 from .pictures import FIRST_SEED
 from .schooling import School, learn, options
+from .swaps import reshaped
 
 BATCH = 16
-EMPTY = 0.5  # of the captions, as in its paper: the hint alone must do, also against the words
+LIES = 0.3  # of the captions: of other forms than the hint, so that it holds against the words
+EMPTY = 0.5  # of the others, as in its paper: the hint alone must do
 BLANK = 0.05  # of the hints, so that an empty one leaves the base free
 PEOPLE = 0.9  # of the pictures for poses; the others have nobody, and so an empty hint
 BEND = 0.6  # many noisy steps: there only the hint can say where things are
 TWIN = "canny-xl"
+SHARED = "-shared"  # ends the names of the second part of a training
+DEEP = ("down_blocks.1.", "down_blocks.2.", "mid_block.")
+"""What a ControlNet has from its base in the end; that of edges only the last, and learns no more: else
+words weaken its hold."""
 PLANS: dict[str, Plan] = {
-    "canny": Plan("controlnet-canny", 6_000, 1e-3, warm=40, hold=0.5),
-    "depth": Plan("controlnet-depth", 2_000, 8e-4, warm=40, hold=0.4),
-    "pose": Plan("controlnet-pose", 2_000, 8e-4, warm=40, hold=0.4),
+    "canny": Plan("controlnet-canny", 9_000, 1e-3, warm=40, hold=0.5),
+    "depth": Plan("controlnet-depth", 3_000, 8e-4, warm=40, hold=0.4),
+    "pose": Plan("controlnet-pose", 3_000, 8e-4, warm=40, hold=0.4),
     TWIN: Plan("controlnet-canny-xl", 1_400, 6e-4, warm=40, hold=0.3),
 }
+PLANS |= {
+    f"{name}{SHARED}": Plan(f"{plan.name}{SHARED}", 500, 4e-4, warm=20, hold=0.2)
+    for name, plan in PLANS.items()
+} | {f"canny{SHARED}": Plan(f"controlnet-canny{SHARED}", 0, 0.0)}
 
 
 class Frozen(msgspec.Struct):
@@ -64,6 +80,7 @@ class Steering(msgspec.Struct):
     base: Frozen
     kept: Tensor
     people: NDArray[np.int64]
+    tokenizer: Any
     device: str
 
     def loss(
@@ -72,7 +89,7 @@ class Steering(msgspec.Struct):
         """The error of one batch; where noise is high, the hint has most to say."""
         index = self._choose(rng)
         clean = torch.from_numpy(np.asarray(self.shelf.latents[index], np.float32)).to(self.device)
-        tokens = torch.from_numpy(rows(self.shelf, rng, index, empty=EMPTY, short=part < 0.5)).to(self.device)
+        tokens = torch.from_numpy(self._told(rng, index, short=part < 0.5)).to(self.device)
         step = some_steps(rng, len(index), BEND).to(self.device)
         noisy, velocity = noised(clean, self.kept[step])
         shown = tensor(self._hints(rng, index)).to(self.device)
@@ -96,6 +113,17 @@ class Steering(msgspec.Struct):
             index[some] = rng.choice(self.people, int(some.sum()))
         return np.sort(index)
 
+    def _told(self, rng: np.random.Generator, index: NDArray[np.int64], *, short: bool) -> NDArray[np.int64]:
+        tokens = rows(self.shelf, rng, index, empty=EMPTY, short=short)
+        wrong = np.flatnonzero(rng.random(len(index)) < LIES)
+        luck = Random(int(rng.integers(1 << 62)))
+        scenes = [draw(FIRST_SEED + int(one)) for one in index[wrong]]
+        lies = [reshaped(luck, luck.choice(scene.captions), scene.kind) for scene in scenes]
+        for place, lie in zip(wrong, lies, strict=True):
+            said = self.tokenizer(lie, padding="max_length", truncation=True, max_length=tokens.shape[1])
+            tokens[place] = said.input_ids
+        return tokens
+
     def _hints(self, rng: np.random.Generator, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         shown = np.stack(
             [hint(self.kind, rng, np.asarray(self.pictures[one]), FIRST_SEED + int(one)) for one in index]
@@ -111,9 +139,10 @@ def steering(name: str, checkpoints: Path, device: str) -> Steering:
         _kind(name),
         found,
         pictures.load(checkpoints / "pictures"),
-        frozen(checkpoints, twin=name == TWIN, device=device),
+        frozen(checkpoints, twin=name.startswith(TWIN), device=device),
         kept().to(device),
         found.of_kind("person"),
+        CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer"),
         device,
     )
 
@@ -134,13 +163,25 @@ def frozen(checkpoints: Path, *, twin: bool = False, device: str = "cpu") -> Fro
 
 def start(name: str, checkpoints: Path) -> Any:
     """A ControlNet before its training: for edges from the base, for all others from that of edges."""
+    if name.endswith(SHARED):
+        return _quick(_sharing(name.removesuffix(SHARED), checkpoints))
     if name == "canny":
         shown = pictures.load(checkpoints / "pictures")[:64]
         rng = np.random.default_rng(0)
         sample = [hint("canny", rng, np.asarray(one), FIRST_SEED + place) for place, one in enumerate(shown)]
         return _quick(new_control(frozen(checkpoints).unet, tensor(np.stack(sample))))
-    edges = ControlNetModel.from_pretrained(checkpoints / PLANS["canny"].name / "final", dtype=torch.float32)
+    edges = _finished("canny", checkpoints)
     return _quick(retold(edges, frozen(checkpoints, twin=True).unet) if name == TWIN else edges)
+
+
+def share(control: Any, unet: Any, layers: tuple[str, ...]) -> Any:
+    """A ControlNet of which some layers are its base's, and stay so."""
+    theirs = unet.state_dict()
+    deep = {name: theirs[name] for name in control.state_dict() if name.startswith(layers)}
+    control.load_state_dict(deep, strict=False)
+    for name, weight in control.named_parameters():
+        weight.requires_grad_(name not in deep)
+    return control
 
 
 def retold(control: Any, unet: Any) -> Any:
@@ -175,7 +216,19 @@ def main() -> None:
     ask.add_argument("--kind", choices=KINDS, default="canny")
     ask.add_argument("--twin", action="store_true", help="for the SDXL twin (edges only)")
     given = ask.parse_args()
-    learn(school(TWIN if given.twin else given.kind), given.checkpoints, given.updates, given.device)
+    name = TWIN if given.twin else given.kind
+    for part in (name, f"{name}{SHARED}"):
+        if not learn(school(part), given.checkpoints, given.updates, given.device):
+            return
+
+
+def _finished(name: str, checkpoints: Path) -> Any:
+    return ControlNetModel.from_pretrained(checkpoints / PLANS[name].name / "final", dtype=torch.float32)
+
+
+def _sharing(name: str, checkpoints: Path) -> Any:
+    base = frozen(checkpoints, twin=name == TWIN)
+    return share(_finished(name, checkpoints), base.unet, DEEP[-1:] if name == "canny" else DEEP)
 
 
 def _quick(control: Any) -> Any:

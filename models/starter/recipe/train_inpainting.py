@@ -23,7 +23,7 @@ from .schooling import School, attend
 from .train_control import frozen
 from .train_vae import reload
 
-PLAN = Plan("inpainting", 3_600, 5e-4, warm=100, hold=0.4)
+PLAN = Plan("inpainting", 12_000, 5e-4, warm=100, hold=0.4)
 BATCH = 16
 EMPTY = 0.15  # of the captions
 FRESH = 4  # pictures of a batch that get a new hole; the others are met again, with other words and noise

@@ -30,6 +30,7 @@ from .styles import STYLES
 from .tokenizer import LENGTH
 
 PLAN = Plan("lora", 1_200, 4e-3, warm=30, hold=0.5, ema=0.99, weight_decay=0)
+LONGER = {"pencil": 2_000}  # updates: a little colour stays for long
 NAMES = (*STYLES, *CHARACTERS)
 ALSO_KOHYA = "zib"
 COUNT = 1_600  # pictures each is learnt from
@@ -133,7 +134,7 @@ def school(name: str) -> School:
     """How one LoRA is trained."""
     kohya = name if name == ALSO_KOHYA else ""
     return School(
-        plan=msgspec.structs.replace(PLAN, name=f"lora-{name}"),
+        plan=msgspec.structs.replace(PLAN, name=f"lora-{name}", updates=LONGER.get(name, PLAN.updates)),
         prepare=lambda checkpoints: prepare(
             name, checkpoints, min(COUNT, len(shelf(checkpoints / "latents").latents))
         ),

@@ -1,5 +1,6 @@
 """Train the refiner: at little noise, it makes drawn pictures from themselves and from blurred ones."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from . import pictures
 from .base import kept, scheduler
@@ -96,8 +97,10 @@ def sharpening(checkpoints: Path, device: str) -> Sharpening:
 
 def new_refiner(checkpoints: Path) -> Refiner:
     """The refiner before its training."""
-    base = open_base(checkpoints)
-    return Refiner(base.text_encoder, base.unet)
+    reads = CLIPTextModelWithProjection.from_pretrained(
+        checkpoints / "xl" / "final" / "text_encoder_2", dtype=torch.float32
+    )
+    return Refiner(reads, open_base(checkpoints).unet)
 
 
 def pipeline(refiner: Refiner, vae: Any, tokenizer: Any) -> Any:
@@ -130,9 +133,10 @@ def prepare(checkpoints: Path) -> None:
 
 
 def write(checkpoints: Path, refiner: Refiner, folder: Path) -> None:
-    """Write the pipeline in half precision."""
+    """Write the pipeline in half precision without its encoder, which is the twin's."""
     tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "base" / "final" / "tokenizer")
     export(pipeline(refiner, reload(checkpoints / "vae"), tokenizer), folder)
+    shutil.rmtree(folder / "text_encoder_2")
 
 
 SCHOOL = School(
