@@ -226,6 +226,7 @@ def sides(across: str, width: int | None, down: str, height: int | None) -> tupl
 
 
 def limited(prompt: Conditioning, mask: object, strength: float) -> Conditioning:
+    check_placed(prompt, "prompt")
     check_whole(prompt, "prompt", "Give each prompt its place first, and combine them then.")
     return msgspec.structs.replace(prompt, mask=mask, strength=strength)
 
@@ -234,6 +235,7 @@ def check_alike(a: Conditioning, b: Conditioning, *names: str) -> None:
     """Both of one model and for the whole picture."""
     one, two = names or ("a", "b")
     for name, prompt in ((one, a), (two, b)):
+        check_words(prompt, name)
         check_whole(prompt, name, "Do this first, and give prompts their places afterwards.")
     check_kind(a, b, two)
 
@@ -251,8 +253,15 @@ def check_words(prompt: Conditioning, name: str) -> None:
         )
 
 
+def check_placed(prompt: Conditioning, name: str) -> None:
+    """Raise BadInput for a prompt of a family that hears one prompt for the whole picture."""
+    from nodes._lib.families import FAMILIES
+
+    if (row := FAMILIES.get(prompt.family)) is not None and not row.guided:
+        check_words(prompt, name)
+
+
 def check_whole(prompt: Conditioning, name: str, remedy: str) -> None:
-    check_words(prompt, name)
     if prompt.mask is not None or prompt.also:
         raise BadInput(
             name, got="a prompt for a part of the picture", want="one for all of it", remedy=remedy

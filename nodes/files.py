@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from engine import artifacts
+from engine import artifacts, credentials
 from engine.config import Metadata
 from engine.context import SILENT, Context
 from engine.errors import BadInput
@@ -73,7 +73,7 @@ def load_frames(
     step: Annotated[int, Meta(ge=1, le=1000, description="2 takes every second frame, 3 every third.")] = 1,
     ctx: Context = SILENT,
 ) -> Clip:
-    """Open every frame of an animated GIF, WebP, PNG or AVIF as a list of pictures.
+    """Open every frame of an animated GIF, WebP, PNG or AVIF, or of a film, as a list of pictures.
 
     `durations` tells how many seconds each is shown, and `fps` how many there are in a second on average:
     wire one of them into `save_animation`. A picture that does not move is a list of one.
@@ -114,8 +114,9 @@ def save_image(
     white. 16 bits are worth it for pictures that were not rounded to 8 before, such as float ones.
 
     `metadata` is what the file says about itself: "none" at all, "label" that it was generated, "params" also
-    the prompt, the seed and the other inputs, "full" also the whole workflow (a JPEG holds 64 KB of it). Left
-    out, the server's setting counts.
+    the prompt, the seed and the other inputs, "full" also the whole workflow and the receipt. Left
+    out, the server's setting counts. But for "none" the file is signed too, where the
+    server has a certificate.
     """
     from engine.pictures import Depth, picture_bytes
 
@@ -128,7 +129,7 @@ def save_image(
         image, format, quality=quality, metadata=story(metadata),
         depth=depths[depth], lossless=lossless, subsampling=subsampling,
     )  # fmt: skip
-    return artifacts.keep(data, name=file_name(name, image), mime=f"image/{format}")
+    return kept(data, file_name(name, image), f"image/{format}", metadata)
 
 
 @node(category="files", kind="effect", lane="cpu")
@@ -137,7 +138,7 @@ def save_animation(
     fps: Rate = 12.0,
     durations: list[float] | None = None,
     name: FileName = "animation",
-    format: Literal["gif", "webp", "png", "avif"] = "webp",
+    format: Literal["gif", "webp", "png", "avif", "mp4"] = "webp",
     loop: Annotated[int, Meta(ge=0, le=1000, description="How often it plays; 0 is for ever.")] = 0,
     quality: Quality = 90,
     lossless: bool = False,
@@ -147,8 +148,9 @@ def save_animation(
 
     Frames follow each other at `fps`, or each stays for its seconds in `durations`. WebP is small and fine;
     GIF goes everywhere but has 256 colours for each frame; PNG (APNG) loses nothing and is large; AVIF is
-    smallest and always plays for ever. `quality` is for WebP and AVIF, `lossless` for WebP. `name` and
-    `metadata` are as in `save_image`.
+    smallest and always plays for ever. MP4 (H.264) is a film: it plays once, has no transparency and an even
+    width and height. `quality` is for WebP, AVIF and MP4, `lossless` for WebP. `name` and `metadata` are as
+    in `save_image`.
     """
     from nodes._lib import animation
 
@@ -159,12 +161,13 @@ def save_animation(
         frames, lengths, format,
         loop=loop, quality=quality, lossless=lossless, metadata=story(metadata),
     )  # fmt: skip
-    return artifacts.keep(data, name=file_name(name, frames[0]), mime=f"image/{format}")
+    mime = "video/mp4" if format == "mp4" else f"image/{format}"
+    return kept(data, file_name(name, frames[0]), mime, metadata)
 
 
 @node(category="files")
 def read_metadata(file: Artifact) -> Told:
-    """Read what a picture file says about how it was made.
+    """Read what a picture or film says about how it was made.
 
     `prompt`, `negative` and the other `settings` are found in files of ours and of other programs that
     write "parameters"; `workflow` is the whole workflow, if the file has it. `camera` is what a camera wrote
@@ -182,6 +185,13 @@ def read_metadata(file: Artifact) -> Told:
     return Told(prompt, negative, settings, texts.get("workflow", ""), software, camera, texts)
 
 
+def kept(data: bytes, name: str, mime: str, wanted: Metadata | None) -> Artifact:
+    """A file that is saved: signed where a certificate is configured, unless it is to say nothing."""
+    if (wanted or (artifacts.origin.get() or {}).get("metadata")) != "none":
+        data = credentials.sign(data, mime, name)
+    return artifacts.keep(data, name=name, mime=mime)
+
+
 def story(wanted: Metadata | None) -> dict[str, str]:
     """What a file says about how it was made."""
     made = artifacts.origin.get() or {}
@@ -193,7 +203,8 @@ def story(wanted: Metadata | None) -> dict[str, str]:
         told["parameters"] = json.dumps(made["inputs"], ensure_ascii=False)
     if amount == "full" and made.get("workflow"):
         told["workflow"] = made["workflow"]
-    return told
+        told["receipt"] = artifacts.voucher.get()()
+    return {name: text for name, text in told.items() if text}
 
 
 def file_name(pattern: str, image: Image) -> str:
@@ -232,5 +243,8 @@ def check_frames(frames: list[Image], durations: list[float], format: str, loop:
     if wrong := [seconds for seconds in durations if not least * 0.999 <= seconds <= 600]:
         want = f"{least:g} to 600 seconds a frame for {format}"
         raise BadInput("durations", got=f"{wrong[0]:g} seconds", want=want, remedy="Change fps or durations.")
-    if format == "avif" and loop:
-        raise BadInput("loop", got=loop, want="0: AVIF plays for ever", remedy="Use WebP, GIF or PNG.")
+    if format in ("avif", "mp4") and loop:
+        want = (
+            "0: AVIF plays for ever" if format == "avif" else "0: how often it plays is the player's choice"
+        )
+        raise BadInput("loop", got=loop, want=want, remedy="Use WebP, GIF or PNG.")

@@ -11,7 +11,7 @@ from msgspec import Meta
 from engine.context import Answer, nobody
 from engine.errors import BadInput
 from engine.node import node
-from engine.types import MAX_SEED, A, B, Image, Lazy, T, Text
+from engine.types import MAX_SEED, A, Artifact, B, Image, Lazy, T, Text
 
 LONGEST = 100_000
 """Items of a list at most: joined and crossed lists could otherwise grow without end."""
@@ -129,6 +129,12 @@ def list_of_whole_numbers(items: list[WholeNumber]) -> list[int]:
 @node(category="flow", lane="inline")
 def list_of_texts(items: list[Text]) -> list[str]:
     """Texts typed in, as a list."""
+    return items
+
+
+@node(category="flow", lane="inline")
+def list_of_files(items: list[Artifact]) -> list[Artifact]:
+    """Uploaded files, as a list: what opens one file opens each of them."""
     return items
 
 

@@ -85,7 +85,7 @@ def decode_latent(
 
     check_family("latent", latent, vae)
     with weights(vae) as module:
-        check_channels(latent, recognising.channels_of(module.config))
+        check_channels(latent, recognising.cell_of(module.config)[0])
         pixels = coding.decode(module, latent, ctx.thrift, vae.tweaks)
     return Image((pixels * 255).round().astype(np.uint8) if precision == "8-bit" else pixels)
 

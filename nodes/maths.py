@@ -291,6 +291,21 @@ def smallest_of(numbers: list[float]) -> float:
     return finite(min(numbers), "numbers")
 
 
+@node(category="maths", lane="inline")
+def standardised(numbers: list[float]) -> list[float]:
+    """How far each number of a list is above the mean, in standard deviations of the list.
+
+    So scores of different kinds can be weighed against each other: those of any list have the mean 0 and the
+    same spread. Where all numbers are equal, all become 0.
+    """
+    not_empty(numbers)
+    mean = mean_of(numbers)
+    spread = computed(lambda: math.hypot(*(n - mean for n in numbers)), "numbers", numbers)
+    spread /= math.sqrt(len(numbers))
+    alike = spread <= 1e-12 * max(map(abs, numbers))  # what is left of equal ones is rounding
+    return [0.0 if alike else (n - mean) / spread for n in numbers]
+
+
 # -- what every node above relies on
 
 

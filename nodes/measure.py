@@ -40,6 +40,24 @@ def measure_picture(image: Image) -> Measures:
     )
 
 
+@node(category="scores")
+def colourfulness(image: Image) -> float:
+    """How colourful a picture looks, by the formula of Hasler and Süsstrunk: 0 is grey.
+
+    About 15 is slightly colourful, 45 quite, 82 highly and 109 extremely so, as people judged. Where a
+    picture is transparent it does not count less.
+    """
+    import numpy as np
+
+    pixels = image.pixels
+    if pixels.shape[2] == 1:
+        return 0.0
+    scale = 1.0 if pixels.dtype == np.uint8 else 255.0
+    red, green, blue = np.moveaxis(pixels[..., :3].astype(np.float64) * scale, 2, 0)
+    warm, cold = red - green, (red + green) / 2 - blue
+    return float(np.hypot(warm.std(), cold.std()) + 0.3 * np.hypot(warm.mean(), cold.mean()))
+
+
 def mean_step(colours: NDArray[np.float64], axis: int) -> float:
     """The mean difference of neighbours along an axis; a picture one pixel wide has none."""
     import numpy as np

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -24,12 +24,17 @@ from engine.types import (
     Steps,
     Strength,
     TextEncoder,
+    Vae,
 )
 from nodes.likeness import PicturePrompt, PicturePrompts
+from nodes.load import reading
 from nodes.tweaks import one
 
 if TYPE_CHECKING:
     from nodes._lib.families import Family
+    from nodes._lib.heeding import Eyes
+    from nodes._lib.parts import Denoising
+    from nodes._lib.sampling import Way
 
 Method = Annotated[
     Literal[
@@ -43,7 +48,10 @@ Spacing = Annotated[
     Literal["model", "karras", "exponential", "beta", "leading", "linspace", "trailing"],
     Meta(description="Where the steps lie; 'model' is as the model's makers say."),
 ]
-Step = Annotated[int, Meta(ge=0, le=150)]
+StartStep = Annotated[int, Meta(ge=0, le=150, description="Steps to leave out at the beginning.")]
+EndStep = Annotated[
+    int, Meta(ge=0, le=150, description="The step to end before; the latent then still has noise.")
+]
 
 
 class Sampled(NamedTuple):
@@ -62,9 +70,8 @@ def sample(
     method: Method = "euler",
     spacing: Spacing = "model",
     strength: Strength = 1.0,
-    start_step: Annotated[Step, Meta(description="Steps to leave out at the beginning.")] = 0,
-    end_step: Annotated[Step, Meta(description="The step to end before; the latent then still has noise.")]
-    | None = None,
+    start_step: StartStep = 0,
+    end_step: EndStep | None = None,
     seed: Seed = 0,
     guides: list[Guide] | None = None,
     noise: Noise | None = None,
@@ -90,44 +97,86 @@ def sample(
     Noise is drawn on the CPU in every precision, so that a seed means the same on all machines. `noise` takes
     the place of the seed, and a `schedule` that of `steps` and `spacing`.
     """
-    seed = seed if noise is None else noise.seed
-    steps = steps if schedule is None else len(schedule.sigmas)
-    kept = steps - int(steps * strength)
-    begin, end = max(start_step, kept), steps if end_step is None else min(end_step, steps)
     check(model, positive, start, negative)
     for guide in guides or ():
         check_guide(model, guide)
+    way = way_of(
+        method, spacing, steps, strength, guidance, seed,
+        start_step=start_step, end_step=end_step, noise=noise, schedule=schedule,
+    )  # fmt: skip
+    if way is None:
+        return Sampled(start, seed if noise is None else noise.seed)
+    return Sampled(drawn(model, [positive], start, negative, way, guides or (), ctx)[0], way.seed)
+
+
+def way_of(
+    method: Method,
+    spacing: Spacing,
+    steps: int,
+    strength: float,
+    guidance: float,
+    seed: int,
+    *,
+    start_step: int = 0,
+    end_step: int | None = None,
+    noise: Noise | None = None,
+    schedule: Schedule | None = None,
+) -> Way | None:
+    """How to walk from noise to picture; None where so little strength leaves no step."""
+    from nodes._lib import sampling
+
+    steps = steps if schedule is None else len(schedule.sigmas)
+    kept = steps - int(steps * strength)
+    begin, end = max(start_step, kept), steps if end_step is None else min(end_step, steps)
     if kept == steps:
-        return Sampled(start, seed)
+        return None
     if begin >= end:
         name, got = ("start_step", start_step) if end_step is None else ("end_step", end_step)
         raise BadInput(name, got=got, want=f"steps to walk after the {begin} left out")
-    from nodes._lib import families, glimpses, likening, sampling, wording
-
-    family = families.family(model.family)
-    check_family(family, model, method, [positive, negative], guides or ())
-    way = sampling.Way(
-        method, spacing, steps, begin, end, guidance, seed,
+    return sampling.Way(
+        method, spacing, steps, begin, end, guidance, seed if noise is None else noise.seed,
         None if noise is None or not noise.amount else (noise.other, noise.amount),
         () if schedule is None else tuple(map(float, schedule.sigmas)),
     )  # fmt: skip
-    wanted, unwanted = positive, None
-    if guidance > 1 and not model.distilled and not (family.unasked and negative is None):
-        unwanted = negative or nothing(model, positive)
+
+
+def drawn(
+    model: Denoiser,
+    positives: Sequence[Conditioning],
+    start: Latent,
+    negative: Conditioning | None,
+    way: Way,
+    guides: Sequence[Guide],
+    ctx: Context,
+    watched: Callable[[Conditioning, Denoising], Eyes] | None = None,
+) -> list[Latent]:
+    """The latents at the end of a way, for equally long prompts; `watched` gives eyes, if any shall see."""
+    from nodes._lib import families, glimpses, likening, sampling, wording
+
+    family = families.family(model.family)
+    check_family(family, model, way.method, [positives[0], negative], guides)
+    wanted, unwanted = list(positives), None
+    if way.guidance > 1 and not model.distilled and not (family.unasked and negative is None):
+        unwanted = negative or nothing(model, positives[0])
         if family.classic:
-            wanted, unwanted = wording.alike(wanted, unwanted)
+            pairs = [wording.alike(positive, unwanted) for positive in positives]
+            wanted, unwanted = [one for one, _ in pairs], pairs[0][1]
     with ExitStack() as pinned:
         held = pinned.enter_context(weights(model))
-        sampling.check_width(wanted, held, "positive")
-        shown = [sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held) for g in guides or ()]
+        sampling.check_width(wanted[0], held, "positive")
+        own = vae_of(model, family)
+        shown = [
+            sampling.guiding(pinned.enter_context(weights(g.net)), g, start, held, own, ctx.thrift)
+            for g in guides
+        ]
         heeded = [
             likening.likeness(pinned.enter_context(weights(prompt.adapter)), prompt, size_of(start), held)
             for prompt in picture_prompts(model)
         ]
         small = None if ctx.thrift else glimpses.decoder(model)
         tiny = None if small is None else pinned.enter_context(weights(small))
-        found = sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny, heeded)
-        return Sampled(found, seed)
+        eyes = None if watched is None else watched(wanted[0], held)
+        return sampling.walk(held, start, wanted, unwanted, way, ctx, shown, model.tweaks, tiny, heeded, eyes)
 
 
 def picture_prompts(model: Denoiser) -> Sequence[PicturePrompt]:
@@ -140,11 +189,19 @@ def size_of(start: Latent) -> tuple[int, int]:
     return start.samples.shape[-2] * start.factor, start.samples.shape[-1] * start.factor
 
 
+def vae_of(model: Denoiser, family: Family) -> Vae:
+    """The VAE that a model brings along."""
+    dtype = reading(model.dtype)
+    own = (model.name, family.latents, model.sha256, model.bytes, dtype, model.variant)
+    return Vae(*own, factor=model.factor)
+
+
 def nothing(model: Denoiser, positive: Conditioning) -> Conditioning:
     """The empty prompt, as whoever read the other one reads it, or else the model's own text encoder."""
     from nodes.text import conditioning
 
-    own = TextEncoder(model.name, model.family, model.sha256, model.bytes, model.dtype)
+    about = (model.name, model.family, model.sha256, model.bytes, reading(model.dtype), model.variant)
+    own = TextEncoder(*about)
     encoder = positive.encoder or own
     with weights(encoder) as reader:
         return conditioning(reader.empty, encoder)
@@ -161,16 +218,6 @@ def check_family(
     from nodes._lib import regions, schedules
 
     schedules.check_method(method, model.prediction)
-    if family.classic:
-        return
-    for name, prompt in zip(("positive", "negative"), prompts, strict=True):
-        if prompt is not None and not regions.plain(prompt):
-            raise BadInput(
-                name,
-                got="a prompt that changes, or has a place",
-                want=f"a plain one, since {family.title} reads the whole prompt once",
-                remedy="Use one prompt for the whole picture.",
-            )
     if model.distilled and prompts[1] is not None:
         raise BadInput(
             "negative",
@@ -178,8 +225,19 @@ def check_family(
             want="none, since this model has its guidance built in",
             remedy="Leave it out, and say what you want instead.",
         )
-    if guides:
-        raise BadInput("guides", got=f"a guide for {family.title}", want="a model with a UNet")
+    if family.classic:
+        return
+    for name, prompt in zip(("positive", "negative"), prompts, strict=True):
+        if prompt is not None and not family.guided and not regions.plain(prompt):
+            raise BadInput(
+                name,
+                got="a prompt that changes, or has a place",
+                want=f"a plain one, since {family.title} reads the whole prompt once",
+                remedy="Use one prompt for the whole picture.",
+            )
+    if guides and not family.guided:
+        want = "a model with a UNet, or Stable Diffusion 3 or Flux"
+        raise BadInput("guides", got=f"a guide for {family.title}", want=want)
 
 
 def check_guide(model: Denoiser, guide: Guide) -> None:

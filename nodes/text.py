@@ -41,7 +41,7 @@ class Counted(NamedTuple):
 
 def learned_words(text: Prompt, marks: Marks = "a1111", **inputs: object) -> str:
     """What the embeddings hold that the text names."""
-    from nodes._lib import prompting
+    from engine import prompting
 
     names = prompting.mentioned(text) if marks != "off" else []
     return " ".join(content(name, "embedding") for name in names)
@@ -65,7 +65,7 @@ def encode_text(
     All this is for models that read with CLIP: Stable Diffusion 1.5, 2 and XL. Others are read by their own
     pipelines, which take a text as it stands, brackets and all.
     """
-    from nodes._lib import prompting
+    from engine import prompting
 
     with weights(encoder) as held:
         reader = taught(held, text, marks)
@@ -87,7 +87,8 @@ def encode_text(
 
 def taught(reader: Reader, text: str, marks: Marks) -> Reader:
     """The reader, with the embeddings that a text names."""
-    from nodes._lib import inversions, prompting
+    from engine import prompting
+    from nodes._lib import inversions
 
     names = prompting.mentioned(text) if marks != "off" else []
     if not names:
@@ -123,7 +124,7 @@ def count_tokens(encoder: TextEncoder, text: Prompt, marks: Marks = "a1111") -> 
     once: a longer prompt has several `parts`, and so has one with BREAK. Marks are not counted, and of a
     prompt that changes while a picture is drawn the longest reading is.
     """
-    from nodes._lib import prompting
+    from engine import prompting
 
     with weights(encoder) as held:
         reader = taught(held, text, marks)

@@ -1,4 +1,4 @@
-"""Moving pictures in one file: GIF, animated WebP, PNG and AVIF, as frames with durations, and back."""
+"""Moving pictures in one file: GIF, animated WebP, PNG, AVIF and MP4, as frames with durations, and back."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from PIL import Image as pil
 from engine import pictures
 from engine.context import Context
 from engine.errors import BadInput
+from engine.media import sniff_picture
 from engine.types import Image
+from nodes._lib import films
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Opened
 
 MOST_FRAMES = 10_000
+FILMS = ("video/mp4", "video/quicktime", "video/webm")
 UNSAID = 0.1
 """Seconds that a frame lasts of which the file does not say it: what browsers do."""
 STEP = {"gif": 10}
@@ -29,6 +32,9 @@ def frames(data: bytes, start: int, count: int, step: int, ctx: Context) -> Iter
         yield pictures.picture(data), UNSAID
         return
     try:
+        if sniff_picture(data) in FILMS:
+            yield from of_film(data, start, count, step, ctx)
+            return
         with pictures.opened(data) as file:
             total = int(getattr(file, "n_frames", 1))
             chosen = range(start, min(total, start + count * step) if count else total, step)
@@ -51,6 +57,28 @@ def frames(data: bytes, start: int, count: int, step: int, ctx: Context) -> Iter
         raise BadInput("file", got=str(error), want="a whole picture file", remedy="Save it anew.") from None
 
 
+def of_film(data: bytes, start: int, count: int, step: int, ctx: Context) -> Iterator[tuple[Image, float]]:
+    """The same of a film, which is read from its beginning; nothing it says of its length is believed."""
+    kept: tuple[Image, float] | None = None
+    taken = 0
+    for index, (image, seconds) in enumerate(films.frames(data)):
+        ctx.check()
+        if kept is not None and (index - start) % step:
+            kept = (kept[0], kept[1] + seconds)
+        elif index >= start:
+            if kept is not None:
+                yield kept
+            kept = None
+            if count and taken == count:
+                return
+            taken += 1
+            check(taken, image.width, image.height)
+            kept = (image, seconds)
+    if kept is None:
+        raise BadInput("start", got=start, want="less than its frames", remedy="Use less.")
+    yield kept
+
+
 def animated(
     images: Sequence[Image],
     durations: Sequence[float],
@@ -62,6 +90,8 @@ def animated(
     metadata: Mapping[str, str],
 ) -> bytes:
     """The frames as one file; `loop` is how often it plays, 0 for ever."""
+    if format == "mp4":
+        return films.filmed(images, durations, quality=quality, metadata=metadata)
     first = images[0]
     clear = any(image.pixels.shape[2] == 4 for image in images)
     turned = [flat(image, clear, format) for image in images]

@@ -12,7 +12,7 @@ from torch.nn import functional
 from engine.types import Latent, Tweak
 from nodes._lib import doubles
 from nodes._lib.arrays import array, tensor
-from nodes._lib.recognising import factor_of
+from nodes._lib.recognising import NORMED, factor_of
 from nodes.tweaks import Seamless, one
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ def encode(vae: Any, pixels: Array, seed: int | None = None, thrift: int = 0) ->
 def outwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
     """From the numbers that denoisers see to those that this VAE makes pictures of."""
     about = vae.config
+    if NORMED in about:
+        mean, spread = learned(vae, cells)
+        return functional.pixel_shuffle(cells * spread + mean, about["patch_size"][0])
     if films(vae):
         cells = cells[:, :, None]
     scale, shift = about.get("scaling_factor") or 1.0, about.get("shift_factor") or 0.0
@@ -81,6 +84,10 @@ def outwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
 def inwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
     """The way back."""
     about = vae.config
+    if NORMED in about:
+        cells = functional.pixel_unshuffle(cells, about["patch_size"][0])
+        mean, spread = learned(vae, cells)
+        return (cells - mean) / spread
     scale, shift = about.get("scaling_factor") or 1.0, about.get("shift_factor") or 0.0
     if about.get("latents_mean") and about.get("latents_std"):
         mean, spread = (column(about[name], cells) for name in ("latents_mean", "latents_std"))
@@ -88,6 +95,12 @@ def inwards(vae: Any, cells: torch.Tensor) -> torch.Tensor:
     else:
         cells = (cells - shift) * scale
     return cells[:, :, 0] if cells.ndim == 5 else cells
+
+
+def learned(vae: Any, cells: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean and the spread of each channel, as a VAE counted them while it was taught."""
+    mean, spread = vae.bn.running_mean, torch.sqrt(vae.bn.running_var + vae.config[NORMED])
+    return mean.view(1, -1, 1, 1).to(cells), spread.view(1, -1, 1, 1).to(cells)
 
 
 def column(numbers: Sequence[float], cells: torch.Tensor) -> torch.Tensor:

@@ -9,11 +9,16 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch.nn import functional
 
+from nodes._lib.turns import at_rest
+
 
 def double(module: Any) -> Any:
     """A copy of the structure alone: its weights are those of the module, not copies of them."""
     shared = (*module.parameters(), *module.buffers())
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in shared})
+    with at_rest(module) as hung:
+        found = copy.deepcopy(module, {id(tensor): tensor for tensor in shared})
+    hung.hang(found)
+    return found
 
 
 def endless(module: Any, across: bool, down: bool) -> Any:

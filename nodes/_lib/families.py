@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import BadInput
-from nodes._lib.rows import CONFIGS, Clip, Family, Latents, Single, Spoken
+from nodes._lib.rows import CONFIGS, Clip, Family, Heard, Latents, Single, Spoken
 
 __all__ = ["CONFIGS", "FAMILIES", "LATENTS", "Family", "Latents", "family", "titles"]
 
@@ -37,13 +37,21 @@ LATENTS: dict[str, Latents] = {
     "cogview4": Latents(),
     "ovis": Latents(),
     "wan22": Latents(),
+    "cogview3": Latents(),
+    "bria": Latents(),
+    "flux2": Latents(),
 }
 """By the family that had them first."""
 
 SD15 = Family(
     name="sd15",
     title="Stable Diffusion 1.5",
-    pipelines=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+    pipelines=(
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "LatentConsistencyModelPipeline",
+    ),
     latents="sd15",
     denoiser="unet",
     clips=(Clip(prefix="cond_stage_model."),),
@@ -127,7 +135,6 @@ MASKED = (
     "negative_prompt_embeds",
     "negative_prompt_attention_mask",
 )
-PATCHES = ("_pack_latents", "_unpack_latents")
 
 SD3 = Family(
     name="sd3",
@@ -140,6 +147,8 @@ SD3 = Family(
     latents="sd3",
     spoken=(Spoken((*BOTH, "pooled_prompt_embeds", "negative_pooled_prompt_embeds")),),
     cells=2,
+    guided=True,
+    heard=Heard("behind", ("tokenizer", "tokenizer_3")),
 )
 
 FLUX = Family(
@@ -149,10 +158,12 @@ FLUX = Family(
     latents="flux",
     spoken=(Spoken(("prompt_embeds", "pooled_prompt_embeds", "")),),
     cells=2,
+    guided=True,
     guidance="true_cfg_scale",
     embedded="guidance_scale",
     unasked=True,
-    packs=PATCHES,
+    patch=2,
+    heard=Heard("before", ("tokenizer_2",)),
 )
 
 CHROMA = Family(
@@ -173,7 +184,8 @@ CHROMA = Family(
         ),
     ),
     cells=2,
-    packs=PATCHES,
+    patch=2,
+    heard=Heard("before"),
 )
 
 PIXART_ALPHA = Family(
@@ -216,7 +228,8 @@ QWEN = Family(
     cells=2,
     guidance="true_cfg_scale",
     embedded="guidance_scale",
-    packs=PATCHES,
+    patch=2,
+    heard=Heard("before"),
 )
 
 Z_IMAGE = Family(
@@ -226,8 +239,10 @@ Z_IMAGE = Family(
     latents="flux",
     spoken=(Spoken(BOTH),),
     cells=2,
+    unguided=0.0,
     exact=True,
     listed=True,
+    heard=Heard("behind", multiple=32, argument="cap_feats"),
 )
 
 LUMINA2 = Family(
@@ -238,6 +253,7 @@ LUMINA2 = Family(
     spoken=(Spoken(MASKED),),
     apart=True,
     cells=2,
+    heard=Heard("before"),
 )
 
 AURA_FLOW = Family(
@@ -247,6 +263,7 @@ AURA_FLOW = Family(
     latents="sdxl",
     spoken=(Spoken(MASKED),),
     cells=2,
+    heard=Heard("before", lead=8),
 )
 
 COGVIEW4 = Family(
@@ -256,6 +273,7 @@ COGVIEW4 = Family(
     latents="cogview4",
     spoken=(Spoken(BOTH),),
     cells=2,
+    heard=Heard("before"),
 )
 
 HUNYUAN_DIT = Family(
@@ -277,6 +295,7 @@ HUNYUAN_DIT = Family(
     ),
     cells=2,
     options={"use_resolution_binning": False},
+    heard=Heard(tokenizers=("tokenizer", "tokenizer_2")),
 )
 
 OVIS = Family(
@@ -286,7 +305,8 @@ OVIS = Family(
     latents="ovis",
     spoken=(Spoken((*BOTH, "", "")),),
     cells=2,
-    packs=PATCHES,
+    patch=2,
+    heard=Heard("before"),
 )
 
 FIBO = Family(
@@ -295,14 +315,142 @@ FIBO = Family(
     pipelines=("BriaFiboPipeline",),
     latents="wan22",
     spoken=(Spoken(("prompt_embeds", "prompt_layers", "prompt_attention_mask"), method="get_prompt_embeds"),),
+    asked={"text_encoder": {}},
     handed=True,
     structured=True,
-    packs=("_pack_latents_no_patch", "_unpack_latents_no_patch"),
+    patch=1,
+    heard=Heard("before"),
+)
+
+COGVIEW3_PLUS = Family(
+    name="cogview3-plus",
+    title="CogView3-Plus",
+    pipelines=("CogView3PlusPipeline",),
+    latents="cogview3",
+    spoken=(Spoken(BOTH),),
+    cells=2,
+    handed=True,
+    heard=Heard("before"),
+)
+
+LUMINA_NEXT = Family(
+    name="lumina-next",
+    title="Lumina-Next",
+    pipelines=("LuminaPipeline", "LuminaText2ImgPipeline"),
+    latents="sdxl",
+    spoken=(Spoken((*MASKED[:2], "", "")),),
+    cells=2,
+    even=True,
+)
+
+BRIA = Family(
+    name="bria",
+    title="Bria 3",
+    pipelines=("BriaPipeline",),
+    latents="bria",
+    spoken=(Spoken((*BOTH, "")),),
+    cells=2,
+    asked={"vae": {"block_out_channels": (0,) * 4, "shift_factor": 0.0}, "transformer": {}},
+    factor=8,
+    patch=2,
+    heard=Heard("before"),
+)
+
+HIDREAM = Family(
+    name="hidream",
+    title="HiDream-I1",
+    pipelines=("HiDreamImagePipeline",),
+    latents="flux",
+    spoken=(
+        Spoken(
+            tuple(
+                side + name
+                for name in ("prompt_embeds_t5", "prompt_embeds_llama3", "pooled_prompt_embeds")
+                for side in ("", "negative_")
+            )
+        ),
+    ),
+    cells=2,
+    native=True,
+    heard=Heard("behind", ("tokenizer_3", "tokenizer_4", "tokenizer_4"), argument="encoder_hidden_states_t5"),
+)
+
+KREA2 = Family(
+    name="krea2",
+    title="Krea 2",
+    pipelines=("Krea2Pipeline",),
+    latents="qwen",
+    spoken=(Spoken(("prompt_embeds", "prompt_embeds_mask")),),
+    cells=2,
+    unguided=0.0,
+    patch=2,
+    heard=Heard("before", tokenizers=()),
+)
+
+LONGCAT = Family(
+    name="longcat-image",
+    title="LongCat-Image",
+    pipelines=("LongCatImagePipeline",),
+    latents="flux",
+    spoken=(Spoken(("prompt_embeds", "text_ids")),),
+    cells=2,
+    handed=True,
+    options={"enable_prompt_rewrite": False},
+    patch=2,
+    heard=Heard("before", tokenizers=()),
+)
+
+ERNIE = Family(
+    name="ernie-image",
+    title="ERNIE-Image",
+    pipelines=("ErnieImagePipeline",),
+    latents="flux2",
+    spoken=(Spoken(("prompt_embeds",)),),
+    idle=("pe", "pe_tokenizer"),
+    listed=True,
+    heard=Heard("behind", argument="text_bth"),
+)
+
+NUCLEUS = Family(
+    name="nucleus-image",
+    title="NucleusMoE-Image",
+    pipelines=("NucleusMoEImagePipeline",),
+    latents="qwen",
+    spoken=(Spoken(("prompt_embeds", "prompt_embeds_mask")),),
+    cells=2,
+    patch=2,
+    heard=Heard("before", tokenizers=()),
+)
+
+FLUX2 = Family(
+    name="flux2",
+    title="Flux 2",
+    pipelines=("Flux2Pipeline",),
+    latents="flux2",
+    spoken=(Spoken(("prompt_embeds", "")),),
+    factor=16,
+    rows=True,
+    untold=True,
+    heard=Heard("before"),
+)
+
+FLUX2_KLEIN = Family(
+    name="flux2-klein",
+    title="Flux 2 Klein",
+    pipelines=("Flux2KleinPipeline",),
+    latents="flux2",
+    spoken=(Spoken(("prompt_embeds", "")),),
+    factor=16,
+    rows=True,
+    goes_on=True,
+    untold=True,
+    heard=Heard("before"),
 )
 
 ROWS = (
     SD15, SD2, SDXL, REFINER, SD3, FLUX, CHROMA, PIXART_ALPHA, PIXART_SIGMA, SANA, QWEN, Z_IMAGE, LUMINA2,
-    AURA_FLOW, COGVIEW4, HUNYUAN_DIT, OVIS, FIBO,
+    AURA_FLOW, COGVIEW4, HUNYUAN_DIT, OVIS, FIBO, COGVIEW3_PLUS, LUMINA_NEXT, BRIA, HIDREAM, KREA2,
+    LONGCAT, ERNIE, NUCLEUS, FLUX2, FLUX2_KLEIN,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {row.name: row for row in ROWS}

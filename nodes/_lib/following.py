@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from engine.errors import BadInput
+from engine.prompting import READINGS, begins
 from engine.types import Conditioning, Stage
-from nodes._lib.prompting import READINGS, begins
 
 if TYPE_CHECKING:
     from engine.types import Array

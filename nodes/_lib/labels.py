@@ -14,6 +14,7 @@ from PIL import Image as pil
 from engine import pictures
 from engine.errors import BadInput
 from engine.media import sniff_picture
+from nodes._lib import films
 
 LONGEST = 16_000_000
 """Characters of all that is read."""
@@ -24,6 +25,8 @@ NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 def told(data: bytes) -> tuple[dict[str, str], dict[str, Any]]:
     """Every text in a picture file by its name, and what a camera wrote."""
     try:
+        if sniff_picture(data).startswith("video/"):
+            return films.texts(data), {}
         exif = exif_of(data)
         return texts(data, exif), camera(exif)
     except BadInput:
@@ -38,7 +41,10 @@ def texts(data: bytes, exif: pil.Exif) -> dict[str, str]:
         found.setdefault("parameters", comment)
     if sniff_picture(data) != "image/tiff":
         with pictures.opened(data) as file:
-            if "comment" in file.info:
+            parts = [part for marker, part in getattr(file, "applist", ()) if marker == "COM"]
+            if ours := [part for part in parts if part.startswith(pictures.OURS)]:
+                found |= named(b"".join(part.removeprefix(pictures.OURS) for part in ours), "comment")
+            elif "comment" in file.info:
                 found |= named(file.info["comment"], "comment")
             found |= {str(key): str(text) for key, text in getattr(file, "text", {}).items()}
     if sum(map(len, found.values())) > LONGEST:

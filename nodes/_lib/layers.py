@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import T2IAdapter, UNet2DConditionModel
+from diffusers import FluxTransformer2DModel, SD3Transformer2DModel, T2IAdapter, UNet2DConditionModel
 
 from engine.errors import BadInput
 from engine.types import Conditioning, Tweak
 from nodes._lib import doubles
 from nodes._lib.blurring import Watched, watching
+from nodes._lib.heeding import Eyes, Seeing
 from nodes._lib.hinting import Hinted
+from nodes._lib.joining import JOINED, Joined
 from nodes._lib.likening import Attending, Likeness, Shown, attending
-from nodes._lib.regions import Prompted, within
+from nodes._lib.regions import Joint, Prompted, within
 from nodes._lib.steering import Level, Steered, Steering
 from nodes._lib.windows import Sides, Window, Windows, windows
 from nodes._lib.wraps import Filling, Guided, Guiding, Halves
@@ -51,6 +53,8 @@ class Layers(NamedTuple):
     halves: bool = False
     watched: list[Watched] | None = None
     """Where to put, for each window, who remembers what is looked at."""
+    eyes: Eyes | None = None
+    """Who sees which words are heeded where."""
 
     def around(self, unet: Any, tweaks: Tweaks = ()) -> Any:
         """The denoiser as the pipeline meets it."""
@@ -60,14 +64,16 @@ class Layers(NamedTuple):
             raise BadInput("model", got=f"a {type(unet).__name__} with {what}", want="a UNet", remedy=remedy)
         views = self.views(tweaks)
         run, unet = self.tweaked(unet, tweaks, views)
+        unet = unet if self.eyes is None else self.eyes.on(unet)
         found = run.steered(unet, steering(self.guidance, tweaks), views)
         return Shown(found, self.likenesses) if self.likenesses else found
 
     def steered(self, unet: Any, how: Steering | None, views: Sequence[Window]) -> Any:
         if how is None:
             return self.seen(unet, views)
-        blind = self.seen(doubles.perturbed(unet), views) if how.perturbation else None
-        ground = self._replace(sides=self.sides[:1]).seen(unet, views) if how.blur else None
+        unseen = self._replace(eyes=None)
+        blind = unseen.seen(doubles.perturbed(unet), views) if how.perturbation else None
+        ground = unseen._replace(sides=self.sides[:1]).seen(unet, views) if how.blur else None
         watched: list[Watched] = []
         if how.blur:
             found = self._replace(watched=watched).seen(watching(unet), views)
@@ -110,7 +116,7 @@ class Layers(NamedTuple):
 
     def layered(self, unet: Any, view: Window) -> Any:
         """The denoiser with what it sees, through one window, of what it is shown besides the latent."""
-        found = unet
+        found = unet if self.eyes is None else Seeing(unet, self.eyes, view)
         if self.watched is not None:
             found = Watched(found, view)
             self.watched.append(found)
@@ -119,7 +125,14 @@ class Layers(NamedTuple):
             found = Attending(found, heeded, self.place, self.calls)
         if self.hole is not None:
             found = Filling(found, *map(view.of, self.hole))
-        guides = [g._replace(picture=view.of(g.picture, self.factor)) for g in self.guides]
+        joined = [guide for guide in self.guides if isinstance(guide.net, JOINED)]
+        if joined:  # a transformer looks at the whole picture
+            found = Joined(found, joined, self.place, self.calls)
+        guides = [
+            guide._replace(picture=view.of(guide.picture, self.factor))
+            for guide in self.guides
+            if not isinstance(guide.net, JOINED)
+        ]
         if hints := [guide for guide in guides if isinstance(guide.net, T2IAdapter)]:
             found = Hinted(found, hints, self.place, self.calls)
         if nets := [guide for guide in guides if not isinstance(guide.net, T2IAdapter)]:
@@ -128,6 +141,8 @@ class Layers(NamedTuple):
             found = Halves(found)
         if self.sides:
             sides = [within(side, view, self.size) for side in self.sides]
+            if isinstance(unet, (SD3Transformer2DModel, FluxTransformer2DModel)):
+                return Joint(found, sides, self.step, self.steps, self.size)
             found = Prompted(found, sides, self.step, self.steps)
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import diffusers
@@ -18,6 +18,7 @@ from engine.models import ModelFile
 from engine.weights import SAFE, weights_of
 from nodes._lib.parts import Denoising
 from nodes._lib.reading import Reader
+from nodes._lib.turns import at_rest, shrunk
 
 Worn = Sequence[tuple[ModelFile, float]]
 """LoRA files with their weights, in order of application."""
@@ -25,7 +26,15 @@ Worn = Sequence[tuple[ModelFile, float]]
 
 def on_denoiser(held: Denoising, loras: Worn) -> None:
     """Let a denoiser wear exactly these."""
+    with at_rest(held.module):
+        put_on_denoiser(held, loras)
+
+
+def put_on_denoiser(held: Denoising, loras: Worn) -> None:
     family, module = held.family, held.module
+    if loras and shrunk(module):
+        text = "A model whose weights wait in eight bits takes no LoRA."
+        raise Unsupported(text, remedy="Load it with another `dtype`.")
     kind = getattr(diffusers, family.pipeline)
     if getattr(module, "_hf_peft_config_loaded", False):
         module.unload_lora()
@@ -53,6 +62,13 @@ def on_denoiser(held: Denoising, loras: Worn) -> None:
 def on_reader(held: Reader, loras: Worn) -> None:
     """Let text encoders wear exactly these; a LoRA without a part for one changes nothing in it."""
     held.__dict__.pop("empty", None)  # what was read in other clothes
+    with ExitStack() as resting:
+        for module in held.modules:
+            resting.enter_context(at_rest(module))
+        put_on_reader(held, loras)
+
+
+def put_on_reader(held: Reader, loras: Worn) -> None:
     kind = getattr(diffusers, held.family.pipeline)
     for module in held.modules:
         bare(module)

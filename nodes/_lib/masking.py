@@ -46,9 +46,13 @@ def polygon(width: int, height: int, points: Sequence[tuple[float, float]]) -> P
         rows = min(step, last - top)
         lines = top + (np.arange(rows * ROWS)[:, None] + 0.5) / ROWS
         crossed = (y <= lines) != (y1 <= lines)
-        edges = np.sort(np.where(crossed, x + (lines - y) * slope, np.inf), axis=1)
+        most = int(crossed.sum(1).max(initial=0))
+        if not most:
+            continue
+        edges = np.where(crossed, x + (lines - y) * slope, np.inf)
+        edges = np.sort(np.partition(edges, most - 1, axis=1)[:, :most], axis=1)
         band = np.zeros((rows * ROWS, width), np.float32)
-        for pair in range(0, int(crossed.sum(1).max(initial=0)), 2):
+        for pair in range(0, most, 2):
             band += covered(width, edges[:, pair], edges[:, pair + 1])
         mask[top : top + rows] = band.reshape(rows, ROWS, width).mean(1)
     return np.clip(mask, 0, 1)
@@ -83,8 +87,19 @@ def boxes(width: int, height: int, found: Sequence[Box], shape: str, grow: float
     for box in found:
         wide, high = box.width * grow / 2, box.height * grow / 2
         sides = box.left - wide, box.top - high, box.left + box.width + wide, box.top + box.height + high
-        mask = np.maximum(mask, polygon(width, height, outline(*sides)))
+        merge(mask, outline(*sides))
     return mask
+
+
+def merge(mask: Plane, points: Sequence[tuple[float, float]]) -> None:
+    """Add what lies inside an outline, looking only at the part of the mask around it."""
+    x, y = zip(*points, strict=True)
+    left, top = max(0, math.floor(min(x))), max(0, math.floor(min(y)))
+    part = mask[top : max(top, math.ceil(max(y))), left : max(left, math.ceil(max(x)))]
+    if part.size:
+        height, width = part.shape
+        inside = polygon(width, height, [(x - left, y - top) for x, y in points])
+        np.maximum(part, inside, out=part)
 
 
 def turned(points: Sequence[tuple[float, float]], degrees: float) -> list[tuple[float, float]]:

@@ -19,15 +19,17 @@ from safetensors import safe_open
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from engine.errors import Unsupported
+from engine.memory import in_turns
 from engine.models import ModelFile
 from engine.weights import header, variant, weights_of
-from nodes._lib import recognising, tinies
+from nodes._lib import recognising, tinies, turns
 from nodes._lib.families import CONFIGS, LATENTS
 from nodes._lib.net import Net
 from nodes._lib.previews import Factors
 from nodes._lib.reading import Encoder, Reader
 from nodes._lib.rows import Clip, Family
 from nodes._lib.speaking import Speaker
+from nodes._lib.wraps import mutes
 
 diffusers.logging.set_verbosity_error()
 diffusers.logging.disable_progress_bar()
@@ -49,11 +51,12 @@ class Denoising:
     """What the model says of its pipeline."""
 
 
-def denoiser(file: ModelFile, family: Family, device: str, dtype: str) -> Denoising:
+def denoiser(file: ModelFile, family: Family, device: str, dtype: str, *, small: bool = False) -> Denoising:
     """The part that draws, and how it was taught."""
     prefix = family.single.denoiser if family.single else ""
     folder = recognising.folder_of(file, family)
-    module = part(file, folder, family.denoiser, prefix, device, dtype, **recognising.seen_by(file, family))
+    changes = recognising.seen_by(file, family)
+    module = part(file, folder, family.denoiser, prefix, device, dtype, small=small, **changes)
     taught = recognising.schedule_of(file, family)
     index = recognising.read(folder / "model_index.json") if family.spoken else {}
     said = settings(getattr(diffusers, family.pipeline), index)
@@ -93,9 +96,8 @@ def controlnet(file: ModelFile, family: str, device: str, dtype: str) -> Any:
     """A ControlNet: a diffusers folder, or one file in the layout of its first release."""
     options = {"dtype": getattr(torch, dtype), "local_files_only": True}
     if file.layout == "diffusers":
-        module = ControlNetModel.from_pretrained(
-            file.path, use_safetensors=True, **options, **named_variant(file.path)
-        )
+        kind = class_of(str(recognising.config(file.path).get("_class_name")), "ControlNet")
+        module = kind.from_pretrained(file.path, use_safetensors=True, **options, **named_variant(file.path))
     else:
         config = str(CONFIGS / f"controlnet-{family}")
         module = ControlNetModel.from_single_file(str(file.path), config=config, **options)
@@ -122,18 +124,20 @@ def speaker(file: ModelFile, family: Family, device: str, dtype: str) -> Speaker
     """A pipeline of which only the parts that read are there."""
     kind = getattr(diffusers, family.pipeline)
     index = recognising.read(file.path / "model_index.json")
-    elsewhere = (family.denoiser, "vae", "scheduler")
+    elsewhere = (family.denoiser, "vae", "scheduler", *family.idle)
     found: dict[str, Any] = {}
     for name in inspect.signature(kind.__init__).parameters:
         if name not in elsewhere and recognising.has(index, name) and index[name][0] == "transformers":
-            found[name] = text_part(file.path / name, str(index[name][1]), device, dtype)
-    pipeline = bare(kind, {**settings(kind, index), **found})
+            found[name] = text_part(file, name, str(index[name][1]), device, dtype)
+    stand = mutes(family, torch.device(device), getattr(torch, dtype), "text_encoder")
+    pipeline = bare(kind, {**settings(kind, index), **stand, **found})
     modules = tuple(part for part in found.values() if isinstance(part, torch.nn.Module))
     return Speaker(modules, pipeline, family)
 
 
-def text_part(folder: Path, name: str, device: str, dtype: str) -> Any:
+def text_part(file: ModelFile, part: str, name: str, device: str, dtype: str) -> Any:
     """A model or a tokenizer of transformers by its name; no other name in a file is ever called."""
+    folder = file.path / part
     kind: Any = getattr(transformers, name, None) if name.isidentifier() else None
     bases = inspect.getmro(kind) if isinstance(kind, type) else ()
     if transformers.PreTrainedModel in bases:
@@ -142,13 +146,13 @@ def text_part(folder: Path, name: str, device: str, dtype: str) -> Any:
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
-            **named_variant(folder),
+            **named_variant(folder, file.variant),
         )
-        return ready(module, device, dtype)
+        return ready(module, device, dtype, reads=True)
     if {PreTrainedTokenizerBase, transformers.ProcessorMixin} & set(bases):
         return kind.from_pretrained(folder, local_files_only=True)
     raise Unsupported(
-        f"The model's {folder.name} is a {name}, which transformers {transformers.__version__} lacks.",
+        f"The model's {part} is a {name}, which transformers {transformers.__version__} lacks.",
         remedy="Use a model whose parts are those of transformers.",
     )
 
@@ -167,11 +171,7 @@ def bare(kind: Any, parts: Mapping[str, Any]) -> Any:
 def settings(kind: Any, index: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's index says of its pipeline besides naming parts."""
     wanted = inspect.signature(kind.__init__).parameters
-    return {
-        name: index[name]
-        for name in wanted
-        if name in index and not (isinstance(index[name], list) and len(index[name]) == 2)
-    }
+    return {name: index[name] for name in wanted if name in index and not recognising.names_part(index[name])}
 
 
 def word_by_word(file: ModelFile, family: Family, device: str, dtype: str) -> Reader:
@@ -199,7 +199,7 @@ def clip_encoder(file: ModelFile, folder: Path, clip: Clip, device: str, dtype: 
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
-            **named_variant(place),
+            **named_variant(place, file.variant),
         )
     else:
         module = create_diffusers_clip_model_from_ldm(
@@ -210,7 +210,7 @@ def clip_encoder(file: ModelFile, folder: Path, clip: Clip, device: str, dtype: 
             torch_dtype=getattr(torch, dtype),
             local_files_only=True,
         )
-    return ready(module, device, dtype)
+    return ready(module, device, dtype, reads=True)
 
 
 def clip_tokenizer(file: ModelFile, clip: Clip) -> Any:
@@ -222,7 +222,15 @@ def clip_tokenizer(file: ModelFile, clip: Clip) -> Any:
 
 
 def part(
-    file: ModelFile, folder: Path, name: str, prefix: str, device: str, dtype: str, **changes: int
+    file: ModelFile,
+    folder: Path,
+    name: str,
+    prefix: str,
+    device: str,
+    dtype: str,
+    *,
+    small: bool = False,
+    **changes: int,
 ) -> Any:
     """A diffusers model. Safetensors only, never remote code, never the network.
 
@@ -232,11 +240,12 @@ def part(
     kind = class_of(str(recognising.config(recognising.inside(folder, name)).get("_class_name")), name)
     if file.layout == "diffusers":
         place = recognising.inside(file.path, name)
-        module = kind.from_pretrained(place, use_safetensors=True, **options, **named_variant(place))
+        named = named_variant(place, file.variant)
+        module = kind.from_pretrained(place, use_safetensors=True, **options, **named)
     else:
         found = tensors(file, prefix)
         module = kind.from_single_file(found, config=str(folder), subfolder=name, **options, **changes)
-    return ready(module, device, dtype)
+    return ready(module, device, dtype, small=small)
 
 
 def class_of(name: str, part: str) -> Any:
@@ -256,15 +265,25 @@ def tensors(file: ModelFile, prefix: str) -> dict[str, torch.Tensor]:
         return {name: opened.get_tensor(name) for name in header(file.path) if name.startswith(prefix)}
 
 
-def ready(module: Module, device: str, dtype: str) -> Module:
-    """A module that no longer learns, put where and as it is to work."""
-    module.eval().requires_grad_(False).to(device, getattr(torch, dtype))
+def ready(module: Module, device: str, dtype: str, *, reads: bool = False, small: bool = False) -> Module:
+    """A module that no longer learns, put where and as it is to work.
+
+    Where memory is short its weights wait in the machine's; models of transformers only where they just
+    read, since their own loops ask where the weights are.
+    """
+    module.eval().requires_grad_(False).to(dtype=getattr(torch, dtype))
+    if small:
+        turns.shrink(module, getattr(torch, dtype))
+    if in_turns() and (reads or isinstance(module, diffusers.ModelMixin)):
+        turns.take_turns(module, device)
+    else:
+        module.to(device)
     return module
 
 
-def named_variant(folder: Path) -> dict[str, str]:
-    """`variant="fp16"` for a folder that has no other weights."""
-    found = {variant(file) for file in weights_of(folder)} - {""}
+def named_variant(folder: Path, wanted: str = "") -> dict[str, str]:
+    """`variant="fp16"` for a folder that is to be read so, or has no other weights."""
+    found = {variant(file) for file in weights_of(folder, wanted)} - {""}
     return {"variant": found.pop()} if found else {}
 
 

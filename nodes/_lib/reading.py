@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from engine.prompting import NAMED, Part, Piece, literal
 from nodes._lib.inversions import Vectors, fitting, in_place
-from nodes._lib.prompting import NAMED, Part, Piece, literal
 from nodes._lib.rows import Clip, Family
+from nodes._lib.turns import device_of
 from nodes._lib.weighing import Marks, weighed
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Encoder:
         tokens = self.tokenizer
         row = [tokens.bos_token_id, *ids, tokens.eos_token_id]
         row += [tokens.pad_token_id] * (CHUNK + 2 - len(row))
-        batch = torch.tensor([row], device=self.module.device)
+        batch = torch.tensor([row], device=device_of(self.module))
         back = skip + self.about.early
         found = self.module(batch, output_hidden_states=bool(back))
         pooled = found[0][0] if self.about.pooled else None

@@ -21,6 +21,8 @@ CONTROLNET_SIGNS = (
 )
 CONTROLNETS = {768: "sd15", 1024: "sd2", 2048: "sdxl"}
 """Families by how wide the prompts are that their ControlNets hear."""
+JOINED = {"SD3ControlNetModel": "sd3", "FluxControlNetModel": "flux"}
+"""Families by how the ControlNets of their transformers are called."""
 FLOW = "flow"
 """How the prediction of a model is called that was taught by flow matching."""
 REMEDY = "A family is one row in nodes/_lib/families.py; docs/families.md says how to add one."
@@ -41,16 +43,28 @@ def facts(file: ModelFile) -> Facts:
     """Recognise a model. Raises Unsupported for a layout that no family has."""
     found = family_of(file)
     folder = folder_of(file, found)
+    check_numbers(file)
     denoiser, vae = config(inside(folder, found.denoiser)), config(own(folder, "vae", found))
-    factor = factor_of(vae)
+    channels, factor = cell_of(vae)
     return Facts(
         family=found,
-        channels=channels_of(vae),
+        channels=channels,
         factor=factor,
         size=int(denoiser["sample_size"]) * factor if size_known(denoiser) else found.size,
         prediction=prediction(schedule_of(file, found)),
-        distilled=bool(denoiser.get("guidance_embeds")),
+        distilled=bool(denoiser.get("guidance_embeds") or denoiser.get("time_cond_proj_dim")),
     )
+
+
+def check_numbers(file: ModelFile) -> None:
+    """Raise Unsupported for weights in the numbers of a library that is not here."""
+    for path in sorted(file.path.glob("*/config.json")) if file.layout == "diffusers" else ():
+        if how := read(path).get("quantization_config"):
+            raise Unsupported(
+                f"The {path.parent.name} of model {file.name!r} is quantised by {how.get('quant_method')}, "
+                "which is not here.",
+                remedy='Get the model in full precision; load_model makes it small with dtype "float8".',
+            )
 
 
 def family_of(file: ModelFile) -> Family:
@@ -101,7 +115,12 @@ def says(about: dict[str, Any], row: Family) -> bool:
 
 def has(index: dict[str, Any], part: str) -> bool:
     """Whether a model has a part, by its index: those it lacks stand there as nulls."""
-    return any(index.get(part) or ())
+    return names_part(index.get(part)) and any(index[part])
+
+
+def names_part(entry: object) -> bool:
+    """Whether an entry of an index is a library and a class, or two nulls, and no setting."""
+    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(one, str | None) for one in entry)
 
 
 def known(pipeline: str) -> bool:
@@ -160,10 +179,13 @@ def of_controlnet(file: ModelFile) -> str:
     """The family that a ControlNet was made for. Raises Unsupported for one that no family has."""
     if file.layout == "diffusers":
         about = config(file.path)
-        if (name := about.get("_class_name")) != "ControlNetModel":
+        name = str(about.get("_class_name"))
+        if name in JOINED:
+            return JOINED[name]
+        if name != "ControlNetModel":
             raise Unsupported(
-                f"{file.name!r} is a {name}, not a ControlNet for a model with a UNet.",
-                remedy="Use one that was made for Stable Diffusion 1.5, 2 or XL.",
+                f"{file.name!r} is a {name}, not a ControlNet of a kind that is known.",
+                remedy="Use one that was made for Stable Diffusion 1.5, 2, XL or 3, or for Flux.",
             )
         return CONTROLNETS.get(about.get("cross_attention_dim", 0), other(about))
     tensors = header(file.path)
@@ -183,12 +205,8 @@ def other(about: dict[str, Any]) -> str:
 
 def of_t2i_adapter(file: ModelFile) -> str:
     """The family that a T2I-Adapter was made for. Raises Unsupported for what is none."""
-    about = config(file.path) if file.layout == "diffusers" else {}
-    if about.get("_class_name") != "T2IAdapter":
-        raise Unsupported(
-            f"{file.name!r} is no T2I-Adapter in the layout of diffusers.",
-            remedy="Use a folder with its config.json, as `python server.py models fetch t2i-canny` gets it.",
-        )
+    remedy = "Use a folder with its config.json, as `python server.py models fetch t2i-canny` gets it."
+    about = said(file, "_class_name", "T2IAdapter", "T2I-Adapter in the layout of diffusers", remedy)
     return "sdxl" if about.get("adapter_type") == "full_adapter_xl" else "sd15"
 
 
@@ -230,13 +248,18 @@ class Sight(Struct, frozen=True):
 
 def of_vision(file: ModelFile) -> Sight:
     """What a vision model tells. Raises Unsupported for what is none."""
-    about = config(file.path) if file.layout == "diffusers" else {}
-    if about.get("model_type") != "clip_vision_model":
-        raise Unsupported(
-            f"{file.name!r} is no CLIP vision model with a configuration of its own.",
-            remedy="Put the whole folder into models/vision, with config.json and model.safetensors.",
-        )
+    remedy = "Put the whole folder into models/vision, with config.json and model.safetensors."
+    what = "CLIP vision model with a configuration of its own"
+    about = said(file, "model_type", "clip_vision_model", what, remedy)
     return Sight(int(about.get("projection_dim", 512)), int(about.get("hidden_size", 768)))
+
+
+def said(file: ModelFile, name: str, wanted: str, what: str, remedy: str) -> dict[str, Any]:
+    """The configuration of a folder. Raises Unsupported unless it says that it is what is wanted."""
+    about = config(file.path) if file.layout == "diffusers" else {}
+    if about.get(name) != wanted:
+        raise Unsupported(f"{file.name!r} is no {what}.", remedy=remedy)
+    return about
 
 
 def of_vae(file: ModelFile, chosen: str = "auto") -> tuple[str, int]:
@@ -246,7 +269,7 @@ def of_vae(file: ModelFile, chosen: str = "auto") -> tuple[str, int]:
         about = config(file.path)
         same = [name for name, row in rows.items() if channels_of(row) == channels_of(about)]
         exact = [name for name in same if scaling(rows[name]) == scaling(about)]
-        return one_of([chosen] if chosen in same else (exact or same)[:1], file), factor_of(about)
+        return one_of([chosen] if chosen in same else (exact or same)[:1], file), cell_of(about)[1]
     shapes = {name.removeprefix("first_stage_model."): t.shape for name, t in header(file.path).items()}
     channels = tiny_channels(shapes) or (*shapes.get("decoder.conv_in.weight", ()), 0, 0)[1]
     same = [name for name, row in rows.items() if channels_of(row) == channels]
@@ -286,6 +309,16 @@ def scaling(vae: dict[str, Any]) -> float:
 
 
 # -- configurations
+
+
+def cell_of(vae: dict[str, Any]) -> tuple[int, int]:
+    """Channels of a latent as denoisers see it, and pixels along each side of a cell."""
+    patch = int(vae["patch_size"][0]) if NORMED in vae else 1
+    return channels_of(vae) * patch**2, factor_of(vae) * patch
+
+
+NORMED = "batch_norm_eps"
+"""Says of a VAE that denoisers see its cells in patches, each channel normed by what it learned."""
 
 
 def channels_of(vae: dict[str, Any]) -> int:

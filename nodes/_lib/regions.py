@@ -88,6 +88,57 @@ class Prompted(Around):
         return self.masks[id(prompt)]
 
 
+class Joint(Prompted):
+    """The same for a transformer that hears words and sees the picture in one row.
+
+    One that draws in rows of patches is asked for the wanted alone; where it is asked for the unwanted too,
+    that comes in a call of its own, with other words.
+    """
+
+    def __init__(
+        self, inner: Any, sides: Sequence[Conditioning], step: Callable[[Any], int], steps: int, size: Sides
+    ) -> None:
+        super().__init__(inner, sides, step, steps)
+        self.size = size
+        self._wanted: Any = None
+
+    def forward(self, **named: Any) -> tuple[Any]:  # type: ignore[override]  # all is told by name here
+        sample, here = named["hidden_states"], self.step(named["timestep"])
+        sides = self.sides[-len(sample) :]
+        if len(sample) == 1:
+            self._wanted = named[WORDS] if self._wanted is None else self._wanted
+            sides = self.sides[-1:] if named[WORDS] is self._wanted else self.sides[:1]
+        answers: list[torch.Tensor] = []
+        for place, side in enumerate(sides):
+            rest = own(named, place, len(sample))
+            ground = answers[0] if answers else None
+            answers.append(self.blended(rest["hidden_states"], None, side, here, rest, ground))
+        return (torch.cat(answers),)
+
+    def answer(
+        self, sample: torch.Tensor, time: Any, prompt: Conditioning, rest: dict[str, Any]
+    ) -> torch.Tensor:
+        said = {WORDS: tensor(prompt.embeds)[None].to(rest[WORDS])}
+        if prompt.pooled is not None:
+            said[SUMMED] = tensor(prompt.pooled)[None].to(rest[SUMMED])
+        found: torch.Tensor = self.inner(**{**rest, **said})[0]
+        return found
+
+    def weight(self, prompt: Conditioning, sample: torch.Tensor) -> torch.Tensor:
+        """How much a prompt counts in each cell, or in each patch of two by two: (1, patches, 1)."""
+        if sample.ndim == 4:
+            return super().weight(prompt, sample)
+        if (known := self.masks.get(id(prompt))) is None:
+            size = self.size[0] // 2, self.size[1] // 2
+            mask = torch.ones(1, 1, *size) if prompt.mask is None else laid_over(prompt.mask, size)
+            known = self.masks[id(prompt)] = (mask * prompt.strength).to(sample).reshape(1, -1, 1)
+        return known
+
+
+WORDS, SUMMED = "encoder_hidden_states", "pooled_projections"
+"""What transformers call a prompt's words, and its sum."""
+
+
 def laid_over(mask: Array, size: Sides) -> torch.Tensor:
     """A mask over the cells of a latent: (1, 1, h, w)."""
     found: torch.Tensor = functional.interpolate(tensor(mask)[None, None].float(), size, mode="area")

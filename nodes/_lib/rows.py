@@ -60,6 +60,21 @@ class Single(Struct, frozen=True):
     vae: str = "first_stage_model."
 
 
+class Heard(Struct, frozen=True):
+    """Where a denoiser's attention finds the words of a prompt."""
+
+    where: Literal["apart", "before", "behind"] = "apart"
+    """In attention of their own, or in one row with the picture."""
+    tokenizers: tuple[str, ...] = ("tokenizer",)
+    """Whose tokens the rows are, one after the other, where the pipeline reads; none if it cuts texts up."""
+    lead: int = 0
+    """Rows before the first word that are no words."""
+    multiple: int = 1
+    """To a multiple of this the places of the picture are filled up."""
+    argument: str = "encoder_hidden_states"
+    """What the denoiser calls the words."""
+
+
 class Family(Struct, frozen=True, kw_only=True):
     """What makes a family: its names in files, its pipeline in diffusers, and how that is driven."""
 
@@ -89,22 +104,43 @@ class Family(Struct, frozen=True, kw_only=True):
     """Native width and height, where the denoiser's configuration does not say."""
     guidance: str = "guidance_scale"
     """The pipeline's argument for guidance."""
+    unguided: float = 1.0
+    """What it is told where nothing is to be guided."""
     embedded: str = ""
     """Its argument for guidance that a distilled model has built in."""
     unasked: bool = False
     """Draws without guidance unless it is told what not to draw."""
-    packs: tuple[str, str] | None = None
-    """Its pipeline's methods that lay a latent out as a row of patches, and put it together again."""
+    patch: int = 0
+    """Cells along each side of the patches, in a row of which its pipeline has a latent; 0 if it has none."""
     exact: bool = False
     """Its latents are float32 in every precision."""
     handed: bool = False
     """Its pipeline takes texts alone, so it is handed what was read when it asks for a text to be read."""
     structured: bool = False
     """Reads a description in JSON."""
+    factor: int = 0
+    """Pixels along each side of a cell, where its pipeline counts in larger or smaller ones."""
+    rows: bool = False
+    """Its pipeline takes a latent as it is, and lays it out as a row of cells by itself."""
+    goes_on: bool = False
+    """Its pipeline goes on to pixels whatever it is told, so it is stopped after the last step."""
+    idle: tuple[str, ...] = ()
+    """Parts of a folder that are not for reading prompts, though they are models of transformers."""
+    asked: Mapping[str, Mapping[str, object]] = {}
+    """Parts that its pipeline asks something though it does not use them, with their configurations."""
+    even: bool = False
+    """Reads prompts no longer than they are, and wants both equally long."""
+    native: bool = False
+    """Its pipeline enlarges every picture to the area that it takes for native."""
+    untold: bool = False
+    """Its pipeline takes no text for what is not to be drawn."""
     listed: bool = False
     """Its pipeline wants prompts as a list."""
+    guided: bool = False
+    """ControlNets and places of prompts are here for it, though its denoiser is no UNet."""
     options: Mapping[str, object] = {}
     """What its pipeline is always told."""
+    heard: Heard = Heard()
     single: Single | None = None
 
     @property

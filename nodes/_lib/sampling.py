@@ -13,19 +13,21 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from engine.context import Context
 from engine.errors import BadInput
-from engine.types import Conditioning, Guide, Image, Latent, Tweak
-from nodes._lib import geometry, pictures, planes, schedules, wording
+from engine.memory import weights
+from engine.types import Conditioning, Guide, Image, Latent, Tweak, Vae
+from nodes._lib import geometry, joining, pictures, planes, schedules, wording
 from nodes._lib.arrays import array, tensor
 from nodes._lib.families import Family
 from nodes._lib.glimpses import glimpse
+from nodes._lib.heeding import Eyes
 from nodes._lib.hinting import check_levels
 from nodes._lib.layers import Layers
 from nodes._lib.likening import Likeness
 from nodes._lib.noise import between
 from nodes._lib.parts import Denoising, bare
 from nodes._lib.regions import plain
-from nodes._lib.schedules import Asked, Listener, Stretch, Told, scheduler
-from nodes._lib.wraps import Guiding, Mute
+from nodes._lib.schedules import Arrived, Asked, Listener, Stretch, Told, scheduler
+from nodes._lib.wraps import Guiding, mutes
 
 if TYPE_CHECKING:
     from engine.types import Array
@@ -53,7 +55,7 @@ class Way(NamedTuple):
 def walk(
     held: Denoising,
     start: Latent,
-    positive: Conditioning,
+    positives: Sequence[Conditioning],
     negative: Conditioning | None,
     way: Way,
     ctx: Context,
@@ -61,15 +63,20 @@ def walk(
     tweaks: Sequence[Tweak] = (),
     tiny: Any = None,
     likenesses: Sequence[Likeness] = (),
-) -> Latent:
-    """The latent at the end of the way; `tiny` is a small decoder for previews."""
+    eyes: Eyes | None = None,
+) -> list[Latent]:
+    """The latent at the end of the way for each prompt, from the same noise, in one batch.
+
+    `tiny` is a small decoder for previews; `eyes` see what is heeded.
+    """
+    positive, count = positives[0], len(positives)
     family = held.family
     device, dtype = held.module.device, torch.float32 if family.exact else held.module.dtype
-    given = tensor(start.samples)[None].to(device, dtype)
+    given = tensor(start.samples)[None].to(device, dtype).expand(count, -1, -1, -1)
     like = torch.empty(0, device=device, dtype=held.module.dtype)
-    said = wording.words(family, positive, negative, like)
+    said = wording.together([wording.words(family, prompt, negative, like) for prompt in positives])
     told = {
-        **(wording.SIDES if family.handed else said),
+        **(wording.stand_ins(count) if family.handed else said),
         **wording.sizes(family, positive, negative, *(side * start.factor for side in given.shape[2:])),
         **wording.guidance(family, way.guidance, bool(held.module.config.get("guidance_embeds"))),
         **family.options,
@@ -83,7 +90,9 @@ def walk(
     else:
         inner = scheduler(held.schedule, way.method, way.spacing, asked.get("mu"))
     stretch = Stretch(inner, way.steps, way.begin, way.end, device, asked)
-    generator = torch.Generator("cpu").manual_seed(way.seed)  # on the CPU, so that devices agree
+    # on the CPU, so that devices agree; one for each picture, so that all get the same noise
+    every = [torch.Generator("cpu").manual_seed(way.seed) for _ in positives]
+    generator = every if count > 1 else every[0]
     noise = None
     if start.noisy:
         first = stretch.opened(given)
@@ -94,20 +103,29 @@ def walk(
         first = stretch.noised(given, noise) if way.begin else stretch.noise(noise)
     hole, keep = around(held.module, start, given, noise, stretch)
     sides = [prompt for prompt in (negative, positive) if prompt is not None]
+    guided = way.guidance if negative is not None else 1.0
     layers = Layers(
-        (given.shape[2], given.shape[3]), start.factor, way.guidance, way.steps,
+        (given.shape[2], given.shape[3]), start.factor, guided, way.steps,
         lambda time: way.begin + stretch.walked(time), stretch.place, len(stretch.timesteps),
         stretch.level, ctx.check, hole, guides, likenesses,
-        () if all(map(plain, sides)) else sides, bool(ctx.thrift),
+        () if all(map(plain, sides)) else sides, bool(ctx.thrift), eyes=eyes,
     )  # fmt: skip
     pipeline = assemble(held, layers.around(held.module, tweaks), stretch, said)
     shape = Shape(pipeline, family, given)
     stretch.after = watcher(ctx, stretch, shape, keep, lambda cells: glimpse(cells, held, tiny))
+    if eyes is not None:
+        eyes.begin(given.shape, len(stretch.timesteps))
+        stretch.after = eyes.stepping(stretch.after)
     ctx.check()
-    found = shape.unlaid(pipeline(**told, **shape.sides, generator=generator, latents=shape.laid(first))[0])
+    stretch.ends = family.goes_on
+    try:
+        found = pipeline(**told, **shape.sides, generator=generator, latents=shape.entered(first))[0]
+    except Arrived as end:
+        found = end.latents
+    found = shape.unlaid(found)
     noisy = way.end < way.steps
-    samples = (stretch.closed(found) if noisy else found)[0]
-    return Latent(array(samples), start.family, start.factor, noisy)
+    samples = stretch.closed(found) if noisy else found
+    return [Latent(array(one), start.family, start.factor, noisy) for one in samples]
 
 
 def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any], said: dict[str, Any]) -> Asked:
@@ -116,7 +134,7 @@ def listened(held: Denoising, given: torch.Tensor, told: dict[str, Any], said: d
     pipeline = assemble(held, held.module, listener, said)
     shape = Shape(pipeline, held.family, given)
     with suppress(Told):
-        pipeline(**told, **shape.sides, latents=shape.laid(given))
+        pipeline(**told, **shape.sides, latents=shape.entered(given))
     return listener.asked
 
 
@@ -131,7 +149,8 @@ def watcher(
         ctx.progress((step + 1) / last)
         plane = keep(shape.unlaid(latents), step)
         if (step + 1) % every == 0 and step + 1 < last:
-            ctx.preview(look(plane / stretch.scale))
+            seen = plane / stretch.scale if stretch.foreseen is None else shape.unlaid(stretch.foreseen)
+            ctx.preview(look(seen))
         return shape.laid(plane)
 
     return after
@@ -142,28 +161,43 @@ class Shape:
 
     def __init__(self, pipeline: Any, family: Family, given: torch.Tensor) -> None:
         self._pipeline, self._family, self._shape = pipeline, family, given.shape
+        if family.native:  # slightly more, since it rounds down
+            pipeline.default_sample_size = (given.shape[2] * given.shape[3]) ** 0.5 * (1 + 1e-9)
 
     @property
     def sides(self) -> dict[str, int]:
         """The size as the pipeline counts it."""
-        factor = self._pipeline.vae_scale_factor
+        factor = self._family.factor or self._pipeline.vae_scale_factor
         return {"height": self._shape[2] * factor, "width": self._shape[3] * factor}
 
+    def entered(self, latent: torch.Tensor) -> torch.Tensor:
+        """As the pipeline takes it at first."""
+        return latent if self._family.rows else self.laid(latent)
+
     def laid(self, latent: torch.Tensor) -> torch.Tensor:
-        if self._family.packs is None:
-            return latent
-        found: torch.Tensor = getattr(self._pipeline, self._family.packs[0])(latent, *latent.shape)
-        return found
+        """As the pipeline has it while it draws."""
+        if self._family.rows:
+            return latent.flatten(2).transpose(1, 2)
+        return rowed(latent, patch) if (patch := self._family.patch) else latent
 
     def unlaid(self, latent: torch.Tensor) -> torch.Tensor:
-        if self._family.packs is None:
-            return latent
-        sides = self.sides
-        whole = getattr(self._pipeline, self._family.packs[1])
-        found: torch.Tensor = whole(
-            latent, sides["height"], sides["width"], self._pipeline.vae_scale_factor
-        ).reshape(self._shape)
-        return found
+        if self._family.rows:
+            return latent.transpose(1, 2).reshape(self._shape)
+        return whole(latent, patch, self._shape) if (patch := self._family.patch) else latent
+
+
+def rowed(latent: torch.Tensor, patch: int) -> torch.Tensor:
+    """A latent as a row of its patches, of so many cells along each side."""
+    count, channels, height, width = latent.shape
+    found = latent.reshape(count, channels, height // patch, patch, width // patch, patch)
+    return found.permute(0, 2, 4, 1, 3, 5).reshape(count, -1, channels * patch * patch)
+
+
+def whole(row: torch.Tensor, patch: int, shape: torch.Size) -> torch.Tensor:
+    """The latent of this shape that such a row was made of."""
+    count, channels, height, width = shape
+    found = row.reshape(count, height // patch, width // patch, channels, patch, patch)
+    return found.permute(0, 3, 1, 4, 2, 5).reshape(shape)
 
 
 Keep = Callable[[torch.Tensor, int], torch.Tensor]
@@ -206,8 +240,16 @@ def seen_hole(start: Latent) -> tuple[Array, Array]:
     return start.mask, start.hole
 
 
-def guiding(net: Any, guide: Guide, start: Latent, held: Denoising) -> Guiding:
-    """A guide as the denoiser meets it: its picture as large as the one that is drawn."""
+def guiding(net: Any, guide: Guide, start: Latent, held: Denoising, own: Vae, thrift: int = 0) -> Guiding:
+    """A guide as the denoiser meets it: its picture as large as the one that is drawn.
+
+    Transformers are shown what their own VAE tells of it.
+    """
+    if isinstance(net, joining.JOINED):
+        joining.check(net, guide.net.name)
+        with weights(own) as vae:
+            seen = joining.told(net, shown(guide.image, start, net), vae, thrift)
+        return Guiding(net, seen, guide.strength, guide.start, guide.end)
     if isinstance(net, T2IAdapter):
         check_levels(guide.net.name, net, held.module)
         pixels = shown(guide.image, start, net, net.config.in_channels)
@@ -235,13 +277,13 @@ def shown(image: Image, start: Latent, net: Any, channels: int = 3) -> torch.Ten
 
 def assemble(held: Denoising, denoiser: Any, stretch: Any, said: dict[str, Any]) -> Any:
     """The family's pipeline around parts that are in memory."""
-    parts = {**held.settings, held.family.denoiser: denoiser, "scheduler": stretch}
-    if not held.family.handed:
-        return bare(getattr(diffusers, held.family.pipeline), parts)
-    parts["text_encoder"] = Mute(held.module.device, held.module.dtype)
-    pipeline = bare(getattr(diffusers, held.family.pipeline), parts)
-    call = held.family.spoken[0]
-    setattr(pipeline, call.method, wording.reader(call, said))
+    family = held.family
+    stand = mutes(family, held.module.device, held.module.dtype, family.denoiser)
+    parts = {**held.settings, **stand, family.denoiser: denoiser, "scheduler": stretch}
+    pipeline = bare(getattr(diffusers, family.pipeline), parts)
+    if family.handed:
+        call = family.spoken[0]
+        setattr(pipeline, call.method, wording.reader(call, said))
     return pipeline
 
 

@@ -84,8 +84,27 @@ def scheduler(config: Mapping[str, Any], method: str, spacing: str = "model", mu
             want=f"one that the method {method!r} has",
             remedy=f"Use 'model', or one of the methods {others}." if others else "Use 'model'.",
         )
+    if SHIFT in config:
+        return shifted(config, method, options)
     found = {**config, **(flowing(config, methods[method], mu) if methods is FLOWS else {})}
     return kind_of(methods[method]).from_config(found, **{**methods[method].options, **options})
+
+
+SHIFT = "snr_shift_scale"
+"""Says of a model's schedule that all of it lies further towards the noise."""
+
+
+def shifted(config: Mapping[str, Any], method: str, options: Mapping[str, Any]) -> Any:
+    """A scheduler for such a model: of its own kind, or any other that is told how much noise there is."""
+    import diffusers
+
+    own = diffusers.CogVideoXDDIMScheduler.from_config(dict(config), **options)
+    if method == "ddim":
+        return own
+    share = own.alphas_cumprod
+    betas = 1 - share / torch.cat([share.new_ones(1), share[:-1]])
+    found = {**config, "trained_betas": betas.tolist()}
+    return kind_of(METHODS[method]).from_config(found, **{**METHODS[method].options, **options})
 
 
 def given(config: Mapping[str, Any], method: str, sigmas: Sequence[float]) -> Any:
@@ -177,6 +196,10 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    @property  # type: ignore[misc]  # pipelines ask what kind it is
+    def __class__(self) -> type:
+        return type(self._inner)
+
     def set_timesteps(
         self,
         num_inference_steps: int | None = None,
@@ -229,6 +252,14 @@ def lay_out(inner: Any, asked: Asked, steps: int, device: str) -> None:
         ) from None
 
 
+class Arrived(Exception):
+    """The last step is walked, of a pipeline that would go on."""
+
+    def __init__(self, latents: Any) -> None:
+        super().__init__()
+        self.latents = latents
+
+
 class Stretch(StandIn):
     """A scheduler that walks only the steps from `begin` to `end`, over latents that are noised already."""
 
@@ -245,6 +276,10 @@ class Stretch(StandIn):
         self.step = self._watched(inner.step)
         self.after: Callable[[Any, int], Any] = lambda latents, step: latents
         """What is done with the latents after each step, which is counted from 0."""
+        self.ends = False
+        """Stops the pipeline after the last step."""
+        self.foreseen: Any = None
+        """The latents of the finished picture as the denoiser foresees them; None where that is unknown."""
         self._walked = 0
 
     def _watched(self, inner: Any) -> Any:
@@ -252,12 +287,23 @@ class Stretch(StandIn):
 
         @functools.wraps(inner)
         def step(*args: Any, **options: Any) -> Any:
+            self.foreseen = self._foresee(*args[:3]) if len(args) >= 3 else None
             found = inner(*args, **options)
             latents = self.after(found[0], self._walked)
             self._walked += 1
-            return (latents, *found[1:])
+            if self.ends and self._walked == len(self.timesteps):
+                raise Arrived(latents)
+            if isinstance(found, tuple):
+                return (latents, *found[1:])
+            found.prev_sample = latents
+            return found
 
         return step
+
+    def scale_model_input(self, sample: Any, timestep: Any = None) -> Any:
+        """As the scheduler scales it; those of flow matching do not, but some pipelines ask all the same."""
+        own = getattr(self._inner, "scale_model_input", None)
+        return sample if own is None else own(sample, timestep)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Nothing: the way begins where it was laid out to begin."""
@@ -297,6 +343,16 @@ class Stretch(StandIn):
         """How much of a latent is picture at a time, and how much noise."""
         share = float(self._inner.alphas_cumprod[round(float(time))])
         return Level(share**0.5, (1 - share) ** 0.5, self._inner.config.prediction_type)
+
+    def _foresee(self, answer: Any, time: Any, latents: Any) -> Any:
+        """What the denoiser takes the picture for; what methods do with noise afterwards is not in it."""
+        inner = self._inner
+        if inner.config.get("prediction_type") == FLOW or not hasattr(inner, "alphas_cumprod"):
+            if not hasattr(inner, "sigmas"):
+                return None
+            index = self._first if inner.step_index is None else inner.step_index
+            return latents - float(inner.sigmas[index]) * answer  # flow matching answers with the way there
+        return self.level(time).clean(latents / self.scale, answer)
 
     def opened(self, latents: Any) -> Any:
         """A noisy latent from a wire, in this scheduler's own scale."""

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from engine.errors import BadInput
-from nodes._lib.prompting import Part, literal
+from engine.prompting import Part, literal
 from nodes._lib.reading import Reading, Token
 from nodes._lib.rows import Family, Spoken
+from nodes._lib.turns import device_of
 from nodes._lib.weighing import Marks
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Speaker:
             **usual(type(self.pipeline)),
             **dict.fromkeys(("prompt_2", "prompt_3", "prompt_4")),  # the same text for every encoder
             "prompt": text,
-            "device": self.modules[0].device,
+            "device": device_of(self.modules[0]),
             "do_classifier_free_guidance": self.family.apart,
             **({"negative_prompt": text} if self.family.apart else {}),
             **call.options,

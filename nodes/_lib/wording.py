@@ -20,7 +20,7 @@ def words(
 ) -> dict[str, Any]:
     """The prompts; numbers in the precision of `like`."""
     found = {name: laid(value, like, family) for name, value in arrays(family, positive).items()}
-    if family.spoken:
+    if family.spoken and not family.untold:
         found["negative_prompt"] = (
             None  # some pipelines have a text as default, beside which they take no other
         )
@@ -31,26 +31,70 @@ def words(
     for name in arrays(family, positive):
         if (own := negative.more.get("negative_" + name)) is not None:
             found["negative_" + name] = laid(own, like, family)
+    return evened(found) if family.even else found
+
+
+def evened(found: dict[str, Any]) -> dict[str, Any]:
+    """Both prompts equally long: after the shorter one comes nothing, which its mask hides."""
+    for name in [name for name in found if "negative_" + name in found]:
+        sides = [side for side in (name, "negative_" + name) if found[side] is not None]
+        longest = max((found[side].shape[1] for side in sides), default=0)
+        for side in sides:
+            value = found[side]
+            empty = value.new_zeros((len(value), longest - value.shape[1], *value.shape[2:]))
+            found[side] = torch.cat([value, empty], 1)
     return found
+
+
+def together(every: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a pipeline is told of several pictures at once, whose prompts are equally long."""
+    return {
+        name: every[0][name] if name in SHARED else joined([one[name] for one in every], int(name in LAYERED))
+        for name in every[0]
+    }
+
+
+LAYERED = ("prompt_embeds_llama3", "negative_prompt_embeds_llama3")
+"""Words of which each layer of their reader tells: pictures lie along their second side."""
+
+
+SHARED = ("text_ids",)
+"""What is the same for all pictures: places, which depend on how long prompts are."""
+
+
+def joined(values: Sequence[Any], side: int = 0) -> Any:
+    if len(values) == 1 or values[0] is None:
+        return values[0]
+    if isinstance(values[0], list):
+        return [one for value in values for one in value]
+    return torch.cat(list(values), side)
 
 
 SIDES = {"prompt": "wanted", "negative_prompt": "unwanted"}
 """What stands for the texts where a pipeline is handed what was read of them."""
 
 
+def stand_ins(count: int) -> dict[str, Any]:
+    """The same for so many pictures."""
+    return SIDES if count == 1 else {name: [side] * count for name, side in SIDES.items()}
+
+
 def reader(call: Spoken, said: dict[str, Any]) -> Callable[..., tuple[Any, ...]]:
     """In place of a pipeline's own reading: what has been read already."""
 
-    def read(prompt: Sequence[str], **_: object) -> tuple[Any, ...]:
-        side = "" if prompt[0] == SIDES["prompt"] else "negative_"
-        return tuple(said[side + name] for name in call.returns)
+    def read(prompt: str | Sequence[str], *_: object, **__: object) -> tuple[Any, ...]:
+        side = "" if SIDES["prompt"] in (prompt, prompt[0]) else "negative_"
+        names = [name if name.startswith("negative_") else side + name for name in call.returns]
+        return tuple(said.get(name) for name in names)
 
     return read
 
 
 def guidance(family: Family, guidance: float, distilled: bool) -> dict[str, Any]:
     """How strictly to follow the prompt; a distilled model has learned that, and is told it as a number."""
-    return {(family.embedded if distilled else "") or family.guidance: guidance}
+    if distilled:
+        return {family.embedded or family.guidance: guidance}
+    return {family.guidance: guidance if guidance > 1 else family.unguided}
 
 
 def arrays(family: Family, prompt: Conditioning) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 
 from nodes._lib.net import Net
+from nodes._lib.rows import Family
 
 
 class Around(Net):
@@ -38,10 +40,17 @@ class Halves(Around):
         return (torch.cat(list(parts)),)
 
 
+ACROSS = ("encoder_hidden_states_llama3",)
+"""Words of which each layer of their reader tells: pictures lie along their second side."""
+
+
 def own(value: Any, place: int, count: int) -> Any:
     """What belongs to one picture of a batch, from what belongs to all of it."""
     if isinstance(value, dict):
-        return {name: own(part, place, count) for name, part in value.items()}
+        return {
+            name: part[:, place : place + 1] if name in ACROSS else own(part, place, count)
+            for name, part in value.items()
+        }
     batched = torch.is_tensor(value) and value.ndim and len(value) == count
     return value[place : place + 1] if batched else value
 
@@ -60,11 +69,16 @@ class Filling(Around):
 
 
 class Mute(Net):
-    """Stands where a text encoder would, whose device and precision a pipeline asks for."""
+    """Stands where a part would, whose device, precision or configuration a pipeline asks for."""
 
-    def __init__(self, device: Any, dtype: Any) -> None:
+    def __init__(self, device: Any, dtype: Any, about: Mapping[str, object]) -> None:
         super().__init__()
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.config = device, dtype, SimpleNamespace(**about)
+
+
+def mutes(family: Family, device: Any, dtype: Any, but: str) -> dict[str, Any]:
+    """What stands for parts that a family's pipeline asks, but for the one that is there."""
+    return {name: Mute(device, dtype, about) for name, about in family.asked.items() if name != but}
 
 
 class Guiding(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -94,6 +95,21 @@ def test_a_picture_is_written_in_the_format_asked_for(served: tuple[Shell, Serve
         assert (picture.format, picture.size) == ("JPEG", (128, 128))
 
 
+@pytest.mark.model
+def test_a_picture_is_written_with_its_explanation(served: tuple[Shell, Server]) -> None:
+    shell, _ = served
+    shell.run("run", "text_to_image", "--set", "steps=2", "--set", "seed=4", "--out", "plain.png")
+    code, out, _ = shell.run(
+        "run", "text_to_image", "--set", "steps=2", "--set", "seed=4", "--explain", "--out", "told.png"
+    )
+    assert (code, out.split()) == (0, ["told.png", "told-2.json", "told-3.png"])
+    one, other = [Image.open(shell.folder / f"{name}.png").tobytes() for name in ("plain", "told")]
+    assert one == other
+    assert json.loads((shell.folder / "told-2.json").read_text("utf-8"))["tessera"] == "explanation"
+    code, _, err = shell.run("run", "batch", "--explain")
+    assert (code, "a step that draws a list" in err) == (1, True)
+
+
 def test_a_saved_picture_is_a_workflow_to_run(served: tuple[Shell, Server]) -> None:
     shell, _ = served
     steps = {
@@ -115,6 +131,12 @@ def test_a_saved_picture_is_a_workflow_to_run(served: tuple[Shell, Server]) -> N
     ]
     code, out, _ = shell.run("verify", "first.png")
     assert (code, out.startswith("Equal")) == (0, True)
+    code, out, _ = shell.run("receipt", "first.png")
+    assert code == 0
+    assert re.search(r"inputs\n +width +12\n", out)
+    assert re.search(r"save +save_image \d", out)
+    code, out, _ = shell.run("why", "first.png", "blue.png")
+    assert (code, "inputs.colour: red / blue" in out) == (0, True)
     told = PngInfo()
     for key, value in first.info.items():
         told.add_itxt(str(key), str(value))
@@ -198,6 +220,13 @@ def test_a_finished_run_is_verified(served: tuple[Shell, Server]) -> None:
     code, out, err = shell.run("verify", run["id"])
     assert code == 0, out + err
     assert out.startswith("Equal")
+    code, out, _ = shell.run("why", run["id"])
+    assert (code, out.count("\n") - 1) == (0, len(run["steps"]))
+    receipt = json.loads(shell.run("receipt", run["outputs"]["picture"]["id"], "--json")[1])
+    assert receipt["seeds"] == {"sample.seed": receipt["inputs"]["seed"]}
+    assert receipt["sampling"]["sample"]["method"] == "euler"
+    assert set(receipt["models"]) == {"starter"}
+    assert {"device", "dtype", "threads", "torch", "instructions"} <= set(receipt["environment"])
 
 
 def test_the_doctor_finds_this_machine_well(served: tuple[Shell, Server]) -> None:

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from PIL import Image
-from recipe.canvas import paint
-from recipe.draw import draw
+from recipe.canvas import paint, truth
+from recipe.draw import KINDS, draw
+from recipe.scene import Kind
+from recipe.seen import face_box, landmarks
+from recipe.train_background import overlap
+from recipe.wear import blurred
 
 from engine.events import Job
 from engine.registry import Registry
@@ -21,6 +25,7 @@ from tests.engines import opened
 from tests.enhancers import LIGHTER, SIDE
 from tests.flow.test_examples import done
 from tests.flow.test_looks import png
+from tests.toys import Doc, Wire, step, workflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,7 +62,7 @@ def disc(side: int = 96) -> Pixels:
     return found
 
 
-async def run(engine: Engine, name: str, pixels: Pixels, **inputs: Any) -> Job:
+async def run(engine: Engine, name: str | Doc, pixels: Pixels, **inputs: Any) -> Job:
     job = await done(engine, name, {"picture": await engine.add_artifact(png(pixels)), **inputs})
     assert job.state == "done", job.problem
     return job
@@ -106,7 +111,6 @@ async def test_a_picture_is_enlarged_with_its_alpha_beside_lanczos(engine: Engin
 
 
 @pytest.mark.model
-@pytest.mark.model
 async def test_a_small_picture_comes_back_sharper_than_by_scaling(engine: Engine) -> None:
     """By the starter's own network, of pictures that the renderer draws."""
     gained = []
@@ -152,6 +156,34 @@ async def test_faces_are_found_marked_and_restored(engine: Engine) -> None:
     assert half[76, 64, 0] == pytest.approx(100 + LIGHTER * 255 / 2, abs=1)
 
 
+async def test_the_starter_makes_a_blurred_face_clear_and_leaves_the_rest(engine: Engine) -> None:
+    """By its own network, in a box marked by hand, on renders; how much nearer they come is in decibels."""
+    gained = []
+    for seed in range(3):
+        scene = draw(seed, "face")
+        wanted = paint(scene)
+        left, top, right, bottom = (float(edge) for edge in face_box(landmarks(scene)))
+        place = step("box", left=left, top=top, width=right - left, height=bottom - top)
+        blurry = blurred(wanted, 2.0)
+        job = await run(engine, {**CLEARED, "steps": {**CLEARED["steps"], "place": place}}, blurry)
+        found, mask = await made(engine, job), await made(engine, job, "mask")
+        inside = mask > 200
+        assert 0.2 < inside.mean() < 0.7
+        np.testing.assert_array_equal(found[mask == 0], blurry[mask == 0])
+        gained.append(decibels(found[inside], wanted[inside]) - decibels(blurry[inside], wanted[inside]))
+    assert np.mean(gained) > 5
+
+
+CLEARED: Doc = workflow(
+    {"picture": "clear.image", "mask": "seen.out"},
+    inputs={"picture": "open.image"},
+    open=step("load_image"),
+    net=step("load_face_restorer"),
+    clear=step("restore_faces", restorer=Wire("net.out"), image=Wire("open.image"), boxes=Wire("place.out")),
+    seen=step("mask_to_image", mask=Wire("clear.mask")),
+)
+
+
 async def test_a_picture_without_faces_stays_as_it_is(engine: Engine) -> None:
     before = noise(SIDE, SIDE)
     job = await run(engine, "restore_faces", before, finder="one", restorer="lighter", sure=0.95)
@@ -162,13 +194,118 @@ async def test_a_picture_without_faces_stays_as_it_is(engine: Engine) -> None:
 @pytest.mark.model
 async def test_each_face_is_drawn_again_and_nothing_else(engine: Engine) -> None:
     before = disc(SIDE)
-    names = {"finder": "one", "model": "starter", "side": SIDE, "steps": 4}
+    names = {"finder": "one", "side": SIDE, "steps": 4, "grow": 0.3}
     jobs = [await run(engine, "redraw_faces", before, **names, strength=much) for much in (0.25, 0.75)]
     little, more = [away(await made(engine, job), before) for job in jobs]
     assert 0 < little[40:100, 40:90].mean() < more[40:100, 40:90].mean()
     around = np.ones((SIDE, SIDE), bool)
     around[8:136, 12:116] = False  # the face is 64 × 80 at 32, 32, and grows by a third
     assert not more[around].any()
+
+
+@pytest.mark.model
+async def test_the_starter_finds_the_faces_that_were_drawn_and_no_others(engine: Engine) -> None:
+    """Renders with one face or none, beside one of the usual size in the middle of each."""
+    right = said = luck = 0
+    middle = boxed((28, 34, 100, 106))
+    for kind in KINDS:
+        for seed in range(50, 54):
+            scene = draw(seed, kind)
+            count, marked = await looked_at(engine, paint(scene))
+            there = boxed(face_box(landmarks(scene)))
+            right += overlap(marked, there) > 0.5
+            luck += overlap(middle, there) > 0.5
+            said += count
+    assert right >= 7 > 5 > luck, "of 8 faces, and of 4 × 3 pictures without"
+    assert right / said >= 0.85 > 0.5 > luck / 20
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("prompt", "there"),
+    [
+        ("a happy woman in a red hat on a yellow background", 1),
+        ("a sad gray bear on a pink background", 1),
+        ("a person waving in a purple shirt on a green field", 1),
+        ("a red circle on a blue background", 0),
+        ("a yellow sun over a blue sea", 0),
+    ],
+)
+async def test_the_starter_finds_the_faces_that_the_starter_draws(
+    engine: Engine, prompt: str, there: int
+) -> None:
+    job = await done(engine, "text_to_image", {"prompt": prompt})
+    count, _ = await looked_at(engine, await made(engine, job))
+    assert count == there
+
+
+async def looked_at(engine: Engine, pixels: Pixels) -> tuple[int, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """How many faces are found, and where."""
+    job = await run(engine, FOUND, pixels)
+    return job.outputs["count"], (await made(engine, job, "mask")) > 127
+
+
+def boxed(corners: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The pixels of a render within left, top, right and bottom; none, if it has no such place."""
+    y, x = np.mgrid[0:128, 0:128]
+    left, top, right, bottom = corners
+    return np.asarray((x >= left) & (x < right) & (y >= top) & (y < bottom))
+
+
+FOUND: Doc = workflow(
+    {"count": "count.out", "mask": "seen.out"},
+    inputs={"picture": "open.image"},
+    open=step("load_image"),
+    finder=step("load_face_finder"),
+    found=step("find_faces", finder=Wire("finder.out"), image=Wire("open.image")),
+    count=step("count", items=Wire("found.out")),
+    mask=step("mask_boxes", image=Wire("open.image"), boxes=Wire("found.out"), shape="rectangle", grow=0),
+    seen=step("mask_to_image", mask=Wire("mask.out")),
+)
+
+
+@pytest.mark.model
+async def test_the_starter_finds_and_clears_a_blurred_face(engine: Engine) -> None:
+    """Nearer to the render where the face is, and as it was elsewhere."""
+    gained = []
+    for seed in range(60, 63):
+        wanted = paint(draw(seed, "face"))
+        blurry = blurred(wanted, 2.0)
+        job = await run(engine, "restore_faces", blurry)
+        assert job.outputs["faces"] == 1
+        found = await made(engine, job)
+        inside = away(found, blurry) > 0
+        assert 0.1 < inside.mean() < 0.7
+        gained.append(decibels(found[inside], wanted[inside]) - decibels(blurry[inside], wanted[inside]))
+    assert np.mean(gained) > 4
+
+
+@pytest.mark.model
+async def test_the_starter_draws_the_face_anew_that_it_finds(engine: Engine) -> None:
+    """A runner whose face is asked to be a robot's has other pixels there, and the same elsewhere."""
+    scene = draw(2, "person")
+    before = np.asarray(Image.fromarray(paint(scene, 256)))
+    job = await run(engine, "redraw_faces", before, prompt="a sad red robot on a blue background", steps=10)
+    assert job.outputs["faces"] == 1
+    changed = away(await made(engine, job), before) > 0
+    left, top, right, bottom = np.rint(2 * face_box(landmarks(scene))).astype(int)
+    assert changed[top:bottom, left:right].mean() > 0.9
+    assert changed.mean() < 6 * (right - left) * (bottom - top) / changed.size
+
+
+@pytest.mark.model
+async def test_the_starter_rescues_a_small_pale_face(engine: Engine) -> None:
+    """Twice as large, its face found and clear, its contrast back: nearer than by scaling alone."""
+    gained = []
+    for seed in range(60, 63):
+        wanted = paint(draw(seed, "face"))
+        little = np.asarray(Image.fromarray(wanted).resize((64, 64), Image.Resampling.BOX))
+        old = np.rint(little * 0.5 + 64).astype(np.uint8)
+        plain = np.asarray(Image.fromarray(old).resize((128, 128), Image.Resampling.BICUBIC))
+        found = await made(engine, await run(engine, "rescue_a_photo", old))
+        assert found.shape == wanted.shape
+        gained.append(decibels(found, wanted) - decibels(plain, wanted))
+    assert np.mean(gained) > 2
 
 
 async def test_a_photo_is_rescued(engine: Engine) -> None:
@@ -197,3 +334,21 @@ async def test_a_figure_stands_on_another_ground_with_a_soft_edge(engine: Engine
     assert wide > 2 * narrow
     lit = await made(engine, await run(engine, "new_ground", disc(), **{**given, "light": 0.8}))
     assert lit[48, 48, 0] < found[48, 48, 0] - 20
+
+
+async def test_the_starter_cuts_out_what_was_drawn(engine: Engine) -> None:
+    """On renders, whose figures are known; beside what a box in the middle would give."""
+    ground = await engine.add_artifact(png(np.full((8, 8, 3), GREEN, np.uint8)))
+    overlaps, boxes = [], []
+    kinds: tuple[Kind, ...] = ("person", "face", "object")
+    for seed, kind in enumerate(kinds, 11):
+        scene = draw(seed, kind)
+        figure = truth(scene).owner >= 0
+        inputs = {"ground": ground, "inwards": 0, "softness": 0, "edge": "as found"}
+        found = await made(engine, await run(engine, "new_ground", paint(scene), **inputs), "figure")
+        overlaps.append(overlap(found[..., 3] > 127, figure))
+        middle = np.zeros_like(figure)
+        middle[32:96, 32:96] = True
+        boxes.append(overlap(middle, figure))
+    assert min(overlaps) > 0.9
+    assert all(one > box + 0.1 for one, box in zip(overlaps, boxes, strict=True))

@@ -116,45 +116,56 @@ MADE = (
 )
 """Examples that `test_making.py` tries."""
 
-REPAINTED = ("inpaint", "outpaint", "outline")
+REPAINTED = ("inpaint", "outpaint", "outline", "redraw_what_is_painted", "fill_what_is_erased")
 """Examples that `test_inpainting.py` tries."""
 
-LOOKING = ("best_by_likeness",)
+LOOKING = ("best_by_likeness", "enhance_a_prompt", "fog_by_depth", "pose_of_people", "caption_and_tags")
 """Examples that `test_looking.py` tries, with those of the fetched ones that look."""
 
-ENHANCED = ("hide_places", "enlarge")
+COMPARED = ("compare_two_receipts",)
+"""Examples that `test_receipts.py` tries."""
+
+SCORED = ("rank_variants",)
+"""Examples that `test_scores.py` tries."""
+
+EXPLAINED = ("explain_a_picture", "redraw_a_word")
+"""Examples that `test_explained.py` tries."""
+
+PROVEN = ("sign_and_read", "mark_and_find")
+"""Examples that `test_provenance.py` tries."""
+
+GUIDED = (
+    *("keep_the_lines", "keep_the_depth", "pose_a_figure", "figure_in_a_place"),
+    *("with_and_without_a_lora", "large_and_refined"),
+)
+"""Examples that `test_guided.py` tries, with those of the fetched ones that guide."""
+
+ENHANCED = (
+    *("hide_places", "enlarge", "new_ground"),
+    *("restore_faces", "redraw_faces", "rescue_a_photo"),
+)
 """Examples that `test_enhanced.py` tries, with those of the fetched ones that enhance."""
+
+CHECKED = ("safe_publish",)
+"""Examples that `test_safety.py` tries."""
 
 FETCHED: dict[str, tuple[str, ...]] = {
     "draw_like_a_picture": ("sd15", "ip-adapter-sd15", "ip-adapter-vision"),
     "follow_the_edges": ("sd15", "t2i-canny"),
-    "keep_the_lines": ("sd15", "controlnet-canny"),
-    "pose_a_figure": ("sd15", "controlnet-pose"),
-    "figure_in_a_place": ("sd15", "controlnet-canny", "controlnet-pose"),
-    "with_and_without_a_lora": ("sdxl", "pixel-art-xl"),
     "pixel_art": ("sdxl", "lcm-lora-sdxl", "pixel-art-xl"),
-    "large_and_refined": ("sdxl", "sdxl-refiner"),
-    "fill_what_is_erased": ("sd15", "sd15-inpainting"),
     "enlarge_and_redraw": ("sd15", "realesrgan-x4plus"),
-    "restore_faces": ("yunet", "gfpgan"),
-    "redraw_faces": ("sd15", "yunet"),
-    "rescue_a_photo": ("realesrgan-general", "yunet", "gfpgan"),
-    "new_ground": ("isnet-general-use",),
-    "fog_by_depth": ("depth-anything-v2-small",),
-    "pose_of_people": ("rt-detr", "vitpose-base"),
     "redraw_by_words": ("sd15", "clipseg"),
     "cut_out_things": ("rt-detr", "sam-base"),
     "cut_out_at": ("sam-base",),
     "new_sky": ("mask2former-ade",),
     "scene_in_classes": ("mask2former-ade",),
-    "caption_and_tags": ("blip-base", "clip-base"),
-    "enhance_a_prompt": ("sd15", "magicprompt"),
+    "evaluate": ("aesthetic-linear", "clip-large", "yunet", "lpips-vgg", "vgg16"),
 }
 """Examples that want weights which do not come along; `test_fetched.py` and others try tiny ones."""
 
 EXAMPLES = {
     *(*FETCHED, *LOOKING, *DRAWN, *EDITED, *PROMPTED, *LOOKS, *COMPOSED, *MADE, *TRACED),
-    *(*REPAINTED, *ENHANCED),
+    *(*REPAINTED, *ENHANCED, *GUIDED, *SCORED, *PROVEN, *COMPARED, *CHECKED, *EXPLAINED),
     *(name for name, _, _ in KNOWN),
 }
 
@@ -229,7 +240,7 @@ async def test_a_picture_is_measured(engine: Engine) -> None:
 
 
 async def test_every_node_is_at_work_in_a_shipped_workflow() -> None:
-    text = "".join(file.read_text("utf-8") for file in (ROOT / "workflows").glob("*.json"))
+    text = "".join(file.read_text("utf-8") for file in (ROOT / "workflows").rglob("*.json"))
     assert [name for name in Registry.core().nodes if f'"node": "{name}"' not in text] == []
 
 
@@ -237,7 +248,7 @@ async def test_each_workflow_has_its_place_in_the_gallery() -> None:
     """A section with a command that names its inputs rightly, and a small picture if it makes one."""
     page = (ROOT / "docs" / "workflows.md").read_text("utf-8")
     sections = {found[1]: found[2] for found in re.finditer(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", page, SECTION)}
-    files = {file.stem: file for file in (ROOT / "workflows").glob("*.json")}
+    files = {file.stem: file for file in (ROOT / "workflows").rglob("*.json")}
     assert sections.keys() == files.keys()
     for name, section in sections.items():
         document = files[name].read_text("utf-8")
@@ -260,7 +271,7 @@ async def with_picture(engine: Engine, name: str, **inputs: Any) -> Job:
     return await done(engine, name, {"picture": await engine.add_artifact(half_clear()), **inputs})
 
 
-async def done(engine: Engine, name: str, inputs: dict[str, Any]) -> Job:
+async def done(engine: Engine, name: str | dict[str, Any], inputs: dict[str, Any]) -> Job:
     """The job at its end, or at its question."""
     [job] = await engine.submit(Request(name, inputs))
     return await ended(engine, job, PATIENCE)

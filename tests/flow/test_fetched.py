@@ -56,7 +56,9 @@ async def drawn(engine: Engine, name: str, **inputs: Any) -> np.ndarray[Any, np.
 @pytest.mark.parametrize("name", FETCHED)
 async def test_what_is_missing_is_named_with_the_command_that_fetches_it(engine: Engine, name: str) -> None:
     picture = await engine.add_artifact(png(np.zeros((8, 8, 3), np.uint8)))
-    job = await done(engine, name, dict.fromkeys(NEEDED.get(name, ()), picture))
+    needed = NEEDED.get(name, {})
+    given = {place: [picture] if isinstance(kind, list) else picture for place, kind in needed.items()}
+    job = await done(engine, name, given)
     assert job.problem is not None
     assert job.problem.code == "missing_model"
     assert any(f"`python server.py models fetch {one}`" in job.problem.remedy for one in FETCHED[name])

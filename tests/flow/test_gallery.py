@@ -55,7 +55,7 @@ def some_picture() -> bytes:
 
 
 async def test_every_shipped_workflow_is_run() -> None:
-    assert {file.stem for file in (ROOT / "workflows").glob("*.json")} == {*RUNS, *PLAIN, *EXAMPLES}
+    assert {file.stem for file in (ROOT / "workflows").rglob("*.json")} == {*RUNS, *PLAIN, *EXAMPLES}
 
 
 @pytest.mark.parametrize("name", PLAIN)

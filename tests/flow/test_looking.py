@@ -10,6 +10,14 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 from PIL import Image
+from recipe.canvas import paint, truth
+from recipe.claims import claims
+from recipe.control import people
+from recipe.draw import draw
+from recipe.judge import judge
+from recipe.measure_captioner import exchanged, graded
+from recipe.measure_control import correlation, placed
+from recipe.scene import Scene
 
 from engine.registry import Registry
 from engine.service import Engine
@@ -23,6 +31,8 @@ from tests.flow.test_looks import png
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTH, HEIGHT = 80, 56
+RUNNER, KICKER = 8, 3
+"""Seeds of drawings of people."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,7 +86,7 @@ async def test_fog_lies_where_it_is_far(engine: Engine) -> None:
 
 
 async def test_people_become_skeletons_and_points(engine: Engine) -> None:
-    names = {"finder": "rt_detr", "pose_model": "vitpose"}
+    names: dict[str, Any] = {"finder": "rt_detr", "pose_model": "vitpose", "search": True}
     found = await looked(engine, "pose_of_people", **names, sure=0, joints=0, most=2)
     assert found["people"] == len(found["points"]) == 2
     assert all(len(person) == 17 for person in found["points"])
@@ -85,6 +95,33 @@ async def test_people_become_skeletons_and_points(engine: Engine) -> None:
     nobody = await looked(engine, "pose_of_people", **names, sure=1)
     assert (nobody["people"], nobody["points"]) == (0, [])
     assert not nobody["picture"].any()
+
+
+@pytest.mark.model
+async def test_the_starter_sees_who_is_near_and_what_lies_behind(engine: Engine) -> None:
+    """Of a drawing with a known depth, which it knows better than that what is lower is nearer."""
+    scene = draw(RUNNER, "person")
+    drawn, known = paint(scene), truth(scene)
+    picture = await engine.add_artifact(png(drawn))
+    found = await ran(engine, "fog_by_depth", picture=picture, density=1, softness=0)
+    lower = np.repeat(np.arange(128.0)[:, None], 128, 1)
+    assert correlation(found["depth"][..., 0], known.near) > 0.9
+    assert correlation(lower, known.near) < 0.7
+    hidden = np.abs(found["picture"].astype(float) - drawn).mean(2)
+    assert hidden[known.mask(0)].mean() < 5 < 20 < hidden[known.near < 0.1].mean()
+
+
+@pytest.mark.model
+async def test_the_starter_finds_the_joints_of_who_fills_the_picture(engine: Engine) -> None:
+    """It needs no finder; what somebody else's joints would reach is beside it."""
+    scenes = [draw(seed, "person") for seed in (RUNNER, KICKER)]
+    pictures = [await engine.add_artifact(png(paint(scene))) for scene in scenes]
+    found = [await ran(engine, "pose_of_people", picture=picture) for picture in pictures]
+    assert [one["people"] for one in found] == [1, 1]
+    seen = [[(128 * x, 128 * y) for x, y, _ in one["points"][0]] for one in found]
+    wanted = [people(scene)[0] for scene in scenes]
+    assert min(placed(*pair) for pair in zip(seen, wanted, strict=True)) > 0.9
+    assert max(placed(*pair) for pair in zip(seen, wanted[::-1], strict=True)) < 0.5
 
 
 @pytest.mark.model
@@ -168,6 +205,27 @@ async def test_a_picture_is_told_in_words(engine: Engine) -> None:
 
 
 @pytest.mark.model
+async def test_the_starter_says_what_was_drawn(engine: Engine) -> None:
+    """Beside it, what is right of captions of other pictures of the same kind."""
+    scenes = [draw(seed) for seed in range(12)]
+    pictures = [await engine.add_artifact(png(paint(scene))) for scene in scenes]
+    found = [await ran(engine, "caption_and_tags", picture=picture) for picture in pictures]
+    told = [one["caption"] for one in found]
+    right, luck = graded(scenes, told), graded(scenes, exchanged(scenes, told))
+    assert min(right["colour"], right["object"]) > 0.7
+    assert max(luck["colour"], luck["object"]) < 0.4
+    tags = [one["tags"].split(", ")[0].removeprefix("a ") for one in found]
+    assert share_named(tags, scenes) > 0.7
+    assert share_named(tags[1:] + tags[:1], scenes) < 0.4
+
+
+def share_named(tags: list[str], scenes: list[Scene]) -> float:
+    """The part of tags that are true of the scenes."""
+    pairs = zip(tags, scenes, strict=True)
+    return float(np.mean([tag in (scene.kind, *scene.captions[0].split()) for tag, scene in pairs]))
+
+
+@pytest.mark.model
 async def test_pictures_stand_in_the_order_in_which_they_fit(engine: Engine) -> None:
     options: dict[str, Any] = {**SMALL, "matcher": "clip", "prompt": "a red circle"}
     found = await ran(engine, "best_by_likeness", **options, count=3)
@@ -175,35 +233,6 @@ async def test_pictures_stand_in_the_order_in_which_they_fit(engine: Engine) -> 
     alone = await ran(engine, "best_by_likeness", **options, count=1, seed=found["seed"])
     np.testing.assert_array_equal(alone["picture"], found["picture"])
     assert alone["scores"] == [pytest.approx(found["scores"][0], abs=1e-5)]
-
-
-@pytest.mark.model
-async def test_a_picture_fits_its_own_prompt_better_than_others(engine: Engine) -> None:
-    """As the starter's own scorer sees what the starter draws."""
-    prompts = [
-        "a red circle on a blue background",
-        "a smiling orange cat on a cyan background",
-        "a person running in a blue shirt on a green field",
-        "a white house in the snow",
-    ]
-    fit = {"text": "words.out", "model": "matcher.out", "image": "open.image"}
-    ask = {
-        "tessera": 1,
-        "steps": {
-            "open": {"node": "load_image", "version": 1},
-            "matcher": {"node": "load_matcher", "version": 1, "values": {"model": "starter-clip"}},
-            "words": {"node": "list_of_texts", "version": 1, "values": {"items": prompts}},
-            "fit": {"node": "likeness", "version": 1, "wires": fit},
-        },
-        "inputs": {"picture": {"to": ["open.image"]}},
-        "outputs": {"scores": "fit.out"},
-    }
-    best = []
-    for prompt in prompts:
-        drawn = await ran(engine, "text_to_image", prompt=prompt, seed=7, steps=10)
-        found = await engine.run(ask, picture=await engine.add_artifact(png(drawn["picture"])))
-        best.append(prompts[int(np.argmax(found["scores"]))])
-    assert best == prompts
 
 
 @pytest.mark.model
@@ -215,3 +244,20 @@ async def test_a_prompt_goes_on_and_is_drawn(engine: Engine) -> None:
     assert all(phrase in found["promptEnhanced"] for phrase in found["seedPhrases"])
     plain = await ran(engine, "text_to_image", **options, prompt=found["promptEnhanced"])
     np.testing.assert_array_equal(found["picture"], plain["picture"])
+
+
+@pytest.mark.model
+async def test_the_starter_s_writer_adds_what_its_pictures_then_show(engine: Engine) -> None:
+    """Grounds that it names are drawn; without its words they hardly ever are."""
+    shown, without = 0, 0
+    for luck in range(1, 5):
+        found = await ran(engine, "enhance_a_prompt", prompt="a red circle", luck=luck, steps=10)
+        assert found["promptEnhanced"].startswith("a red circle ")
+        said = (claims(found["promptEnhanced"]) or {})["background"]
+        plain = found["sheet"][4:132, 4:132]
+        shown += judge(found["picture"]).background == said
+        without += judge(plain).background == said
+    assert shown >= 3
+    assert without <= 1
+    again = await ran(engine, "enhance_a_prompt", prompt="a red circle", luck=4, steps=10)
+    assert again["promptEnhanced"] == found["promptEnhanced"]

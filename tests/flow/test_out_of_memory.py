@@ -18,12 +18,13 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
 
+from engine.assignment import Assignment, Outcome
 from engine.config import ROOT
 from engine.context import SILENT, Context
 from engine.events import Job
+from engine.memory import Residency, current
 from engine.node import node
 from engine.registry import Registry
-from engine.runner import Assignment, Outcome
 from engine.service import Engine
 from engine.types import Guide, Image
 from engine.workers import Here
@@ -101,7 +102,9 @@ async def drawn(engine: Engine, name: str, model: str = "tiny", side: int = SIDE
 async def again(engine: Engine, job: Job) -> Outcome:
     """The same job, computed anew."""
     id = f"again-{next(TIMES)}"
-    work = Assignment(id, job.owner, job.document, inputs=job.inputs, files=job.files, fresh=True)
+    work = Assignment(
+        id, job.owner, job.document, inputs=job.inputs, files=job.files, fresh=True, mode=job.mode
+    )
     return await engine.dispatch.once(work)
 
 
@@ -157,6 +160,24 @@ async def test_a_longer_shortage_is_met_with_thrift_and_the_picture_is_nearly_th
     assert set(found.receipt["fallbacks"].values()) == {how}
     before, after = [pixels(engine, one) for one in (job, found)]
     assert np.abs(before - after).mean() < far, "of 255"
+
+
+async def test_with_weights_that_take_turns_no_pixel_changes_and_the_record_says_so(engine: Engine) -> None:
+    """The device is the CPU here: layers are brought to it and taken back as to any other."""
+    assert isinstance(engine.dispatch.host, Here)
+    runner = engine.dispatch.host.runner
+    job = await drawn(engine, "guided")
+    turns = Residency(runner.core.loaders, runner.models, device="cpu", turns=True)
+    runner.flights.take_turns = lambda: current.set(turns)
+    try:
+        with shortage(range(2), ["CLIPTextModel", "ControlNetModel", "Decoder"]):
+            found = await again(engine, job)
+    finally:
+        runner.flights.take_turns = None
+    assert found.state == "done", found.problem
+    assert found.receipt["outputs"] == job.receipt["outputs"]
+    assert set(found.receipt["fallbacks"].values()) == {"weights in turns"}
+    assert turns.loads == 4, "the text encoder, the denoiser, the ControlNet, the VAE"
 
 
 STAYS = {

@@ -32,11 +32,11 @@ async def test_expired_runs_take_their_outputs_along_and_leave_uploads() -> None
         made = (await engine.wait(job.id)).outputs["picture"]["artifact"]["sha256"]
         assert engine.store.has(made)
 
-        await engine.expire(time.time() - 3600)
+        await engine.retention.expire(time.time() - 3600)
         assert (await engine.job(job.id)).state == "done"
         assert engine.store.has(made)
 
-        await engine.expire(time.time() + 3600)
+        await engine.retention.expire(time.time() + 3600)
         with pytest.raises(NotFound):
             await engine.job(job.id)
         assert not engine.store.has(made)

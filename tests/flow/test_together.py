@@ -119,10 +119,10 @@ async def test_a_job_cancelled_while_it_is_planned_does_nothing(engine: Engine, 
     host: Any = engine.dispatch.host
     plan, began, go = host.runner._plan, asyncio.Event(), asyncio.Event()
 
-    async def slowly(work: Any) -> Any:
+    async def slowly(*given: Any) -> Any:
         began.set()
         await go.wait()
-        return await plan(work)
+        return await plan(*given)
 
     host.runner._plan = slowly
     job = await submit(engine, workflow(save=step("stamp", text="no")))

@@ -6,21 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from engine.canonical import canonical
 from engine.config import ROOT
 from engine.planner import Planner
+from engine.ports import JsonValue
 from engine.registry import Registry
 from engine.types import Artifact
-from engine.workflow import canonical, parse, read
+from engine.workflow import parse, read
 
-FILES = sorted((ROOT / "workflows").glob("*.json"))
-NEEDED = {
+FILES = sorted((ROOT / "workflows").rglob("*.json"))
+NEEDED: dict[str, dict[str, JsonValue]] = {
+    "evaluate": {"images": ["a-picture"], "reference": "a-picture"},
     "image_to_image": {"picture": "a-picture"},
     "inpaint": {"picture": "a-picture"},
+    "redraw_what_is_painted": {"picture": "a-picture", "mask": "a-picture"},
     "outline": {"picture": "a-picture"},
     "outpaint": {"picture": "a-picture"},
     "draw_like_a_picture": {"picture": "a-picture"},
     "follow_the_edges": {"picture": "a-picture"},
     "keep_the_lines": {"picture": "a-picture"},
+    "keep_the_depth": {"picture": "a-picture"},
     "figure_in_a_place": {"picture": "a-picture"},
     "fill_what_is_erased": {"picture": "a-picture"},
     "enlarge": {"picture": "a-picture"},
@@ -60,6 +65,8 @@ NEEDED = {
     "pan_across": {"picture": "a-picture"},
     "play_backwards": {"picture": "a-picture"},
     "how_was_it_made": {"picture": "a-picture"},
+    "mark_and_find": {"picture": "a-picture"},
+    "compare_two_receipts": {"first": "a-picture", "second": "a-picture"},
     "eight_guides": {"picture": "a-picture"},
     "ink_and_paper": {"picture": "a-picture"},
 }
@@ -79,6 +86,11 @@ def test_the_gallery_is_complete() -> None:
         "text_to_image", "image_to_image", "seed_sweep", "prompt_matrix",
         "keep_the_best_of", "choose_with_me", "maths_example", "loop_example",
     }  # fmt: skip
+
+
+def test_a_name_is_that_of_one_file_whatever_folder_it_is_in() -> None:
+    assert len({file.stem for file in FILES}) == len(FILES)
+    assert {len(file.relative_to(ROOT / "workflows").parts) for file in FILES} <= {1, 2}
 
 
 @each_file
