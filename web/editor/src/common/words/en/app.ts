@@ -1,0 +1,41 @@
+/** The bar, what stands everywhere, and how pictures are checked. */
+export const app = {
+  /** As numbers and dates are written, and as the page says what it is in. */
+  language: 'en',
+  pages: 'Pages',
+  create: 'Create',
+  graph: 'Graph',
+  gallery: 'Gallery',
+  queue: 'Queue',
+  models: 'Models',
+  settings: 'Settings',
+  opening: 'Opening…',
+  lost: 'The server does not answer. What you do is kept here; trying again…',
+  back: 'The server is back.',
+  idle: 'Idle',
+  nothingRuns: 'Queue: nothing runs',
+  unfinished: (count: number) => `Queue: ${count} not finished`,
+  inQueue: (count: number) => `${count} in queue`,
+  nothing: 'There is nothing here',
+  makeOne: 'Make a picture',
+  instead: 'instead.',
+  close: 'Close',
+  safety: 'Safety',
+  silent: 'The server does not answer. Is it still running?',
+  answered: (status: number, says: string) => `The server answered ${status} ${says}.`,
+}
+
+export const mode = {
+  label: 'How pictures are checked',
+  safe: 'Safe',
+  safeSays: 'What a checker flags is held back.',
+  research: 'Research',
+  researchSays: 'What a checker flags is shown, with its scores on record.',
+  nsfw: 'NSFW',
+  nsfwSays: 'Nobody checks anything.',
+  question: (word: string) => `Go up to ${word}?`,
+  counts: 'It counts for the runs that you start from now on.',
+  goUp: 'Go up',
+  stay: (word: string) => `Stay at ${word}`,
+  limited: (who: string) => `The server's setting ${who} does not allow it.`,
+}
