@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run setup install test check bench soak starter starter-measure lock clean
+.PHONY: help run setup install test check bench soak dev-cert starter starter-measure lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -20,15 +20,18 @@ help: ## Show this list
 run: setup ## Start the server on http://127.0.0.1:8188; reads .env if there is one
 	@set -a; if [ -f .env ]; then . ./.env; fi; set +a; exec $(PY) server.py serve $(ARGS)
 
-setup: ## Install the locked dependencies into .venv, unless they are there
+setup: ## Install the locked dependencies into .venv and build the browser app, unless that is done
 	@$(PY) -c '' 2>/dev/null && cmp -s requirements.lock $(VENV)/requirements.lock || $(MAKE) --no-print-directory install
+	@$(PY) web/editor/build.py
 
-test: setup ## Run every test, in at most 12 minutes on 2 cores
-	@$(PY) -m pytest $(ARGS)
+test: setup ## Run every test: about 15 minutes on 2 cores
+	@$(PY) web/editor/build.py test
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## Lint, types, and the shape of the code
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) web/editor/build.py check
 	@$(PY) -m pytest tests/test_shape.py
 
 bench: setup ## Measure what we promise: prints a table, writes bench.json
@@ -36,6 +39,9 @@ bench: setup ## Measure what we promise: prints a table, writes bench.json
 
 soak: setup ## Run the long fault tests
 	@$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
+
+dev-cert: setup ## Make a certificate to try content credentials with, in data/dev-cert (ARGS=FOLDER: there)
+	@$(PY) -m engine.certificates $(ARGS)
 
 starter: setup ## Train the starter model again, from nothing: hours, and it goes on where it was stopped
 	@$(MAKE) --no-print-directory -C models/starter PYTHON=$(CURDIR)/$(PY)
@@ -48,7 +54,7 @@ lock: setup ## Resolve pyproject.toml again, into requirements.lock
 	@echo uv==$(UV_VERSION) | $(UV) pip compile - $(LOCK_OPTIONS) -o requirements.uv.lock
 
 clean: ## Remove .venv and what tools left; the data folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info bench.json
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info bench.json web/static web/editor/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The lock is copied into .venv once it is installed, so that a later start only compares two files.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.config import Settings, settings
-from engine.errors import Invalid, NotFound, Owned, Problem, TesseraError
+from engine.errors import BadInput, Invalid, NotFound, Owned, Problem, TesseraError
 
 if TYPE_CHECKING:
     from engine.service import Engine
@@ -70,9 +70,12 @@ def parser() -> argparse.ArgumentParser:
     add = command("run", run).add_argument
     files = "a workflow's file, its name in the library, or a picture that holds its workflow"
     add("workflow", metavar="FILE|NAME", help=files)
-    named = "a named input; VALUE is JSON or text, @FILE sends a file"
+    named = "a named input; VALUE is JSON or text, @FILE sends a file, @FILE,@FILE several to a list"
     add("--set", action="append", default=[], metavar="INPUT=VALUE", type=pair, dest="inputs", help=named)
     add("--count", type=int, default=1, metavar="N", help="how many runs, each with the next seed")
+    modes = "0 Safe, 1 Research, 2 NSFW; default: the server's"
+    add("--mode", type=int, choices=(0, 1, 2), metavar="M", help=modes)
+    add("--explain", action="store_true", help="also tell which word was heeded where in each picture")
     add("--priority", type=int, default=0, metavar="P", help="-100 to 100; higher runs sooner")
     add("--out", type=Path, metavar="FILE", help="where to write what comes out; a folder for many")
     command("validate", validate).add_argument("file", metavar="FILE", type=Path)
@@ -89,10 +92,21 @@ def parser() -> argparse.ArgumentParser:
     add = command("convert", convert, more).add_argument
     add("file", metavar="FILE", type=Path, help="a .ckpt, .pt, .pth or .bin")
     add("--out", type=Path, metavar="FILE", help="where to write it; default: beside it")
-    command("verify", verify).add_argument(
-        "run", metavar="RUN", help="the id of a run that is done, or a picture saved with the metadata full"
-    )
+    made = "the id of a run or of a file that was made here, or a file saved with the metadata full"
+    command("verify", verify).add_argument("what", metavar="RUN|FILE", help=made)
+    command("receipt", receipt).add_argument("what", metavar="RUN|FILE", help=made)
+    add = command("why", why).add_argument
+    add("what", metavar="RUN|FILE", help="the id of a run; with another, also of a file, or a file itself")
+    add("other", metavar="OTHER", nargs="?", help="a run or file to compare with, receipt beside receipt")
     command("doctor", doctor)
+    more = command("audit", audit).add_subparsers(metavar="verify|export|seal")
+    add = command("verify", audit_verify, more).add_argument
+    add("file", metavar="FILE", nargs="?", type=Path, help="an exported log; left out, the one of the server")
+    add("--noted", default="", metavar="NUMBER:CHAIN", help="a line that must still be as it was then")
+    command("export", audit_export, more).add_argument("file", metavar="FILE", type=Path)
+    add = command("seal", audit_seal, more).add_argument
+    add("--days", type=float, required=True, metavar="N", help="lines older than so many days")
+    add("--out", type=Path, required=True, metavar="FILE", help="where the log is exported to before")
     return top
 
 
@@ -140,6 +154,8 @@ async def run(args: Args) -> int:
             workflow = load(path) if path.suffix == ".json" or path.is_file() else args.workflow
         inputs = given | await terminal.read_inputs(client, workflow, args.inputs)
         asked = {"workflow": workflow, "inputs": inputs, "count": args.count, "priority": args.priority}
+        asked |= {} if args.mode is None else {"mode": args.mode}
+        asked |= {"explain": True} if args.explain else {}
         runs = await terminal.follow(client, asked, quiet=args.json)
         written = await terminal.write(client, runs, args.out) if args.out else []
     if args.json:
@@ -190,20 +206,21 @@ async def models(args: Args) -> int:
         print(json.dumps([{name: getattr(file, name) for name in names} for file in found]))
     else:
         for file in found:
-            print(f"{file.name:<32} {file.kind:<10} {file.bytes / 1e6:>9,.0f} MB  {file.source}")
+            print(f"{file.name:<32} {file.kind:<10} {file.bytes / 1e6:>9,.1f} MB  {file.source}")
     return OK
 
 
 async def fetch(args: Args) -> int:
     """Fetch a model: licence and size first, then its files, checked."""
     from engine.sources import Asked
+    from engine.weights import KINDS
     from web.fetching import bring
 
     words = {name: getattr(args, name) for name in ("what", "kind", "name", "variant", "sha256")}
     try:
         asked = msgspec.convert(words, Asked)
-    except msgspec.ValidationError as error:
-        raise Invalid([Problem("bad_argument", got=str(error))]) from None
+    except msgspec.ValidationError:  # all else is free text
+        raise BadInput("--kind", got=args.kind, want=f"one of {', '.join(KINDS)}") from None
     agreed = await bring(settings(data=args.data), asked, yes=args.yes, as_json=args.json)
     return OK if agreed else REFUSED
 
@@ -217,19 +234,34 @@ async def convert(args: Args) -> int:
 
 
 async def verify(args: Args) -> int:
-    """Run a finished run again without the cache, or what a picture holds, and compare."""
-    from web import terminal
+    """Make a finished run or a file again without the cache: equal, or what differs and why."""
+    from web import proving
 
-    picture = Path(args.run)
     async with door(settings(data=args.data)) as client:
-        id = await terminal.made_again(client, picture) if terminal.is_picture(picture) else args.run
-        if id is None:
-            sentence = f"Different: another picture than {picture.name} came out."
-            verdict = {"equal": False, "sentence": sentence}
-        else:
-            verdict = await client.post(f"/api/runs/{id}/verify", {})
+        verdict = await proving.verified(client, args.what)
     print(json.dumps(verdict, ensure_ascii=False) if args.json else verdict["sentence"])
     return OK if verdict["equal"] else FAILED
+
+
+async def receipt(args: Args) -> int:
+    """Show how a file or a run came to be."""
+    from web import proving
+
+    async with door(settings(data=args.data)) as client:
+        found = await proving.receipt(client, args.what)
+    print(json.dumps(found, ensure_ascii=False) if args.json else proving.told(found))
+    return OK
+
+
+async def why(args: Args) -> int:
+    """Say why every step of a run ran, or what two runs or files do not have in common."""
+    from web import proving
+
+    async with door(settings(data=args.data)) as client:
+        found = await proving.why(client, args.what, args.other)
+    said = proving.differences(found) if args.other else proving.reasons(found)
+    print(json.dumps(found, ensure_ascii=False) if args.json else said)
+    return OK
 
 
 async def doctor(args: Args) -> int:
@@ -245,6 +277,54 @@ async def doctor(args: Args) -> int:
             if finding.remedy:
                 print(f"{'':<18} {finding.remedy}")
     return FAILED if any(finding.state == "bad" for finding in findings) else OK
+
+
+async def audit(args: Args) -> int:
+    """Who asked for what, in which mode and with which verdict; verify, export or shorten the log."""
+    from web import evidence
+
+    async with door(settings(data=args.data)) as client:
+        runs = evidence.asked(await evidence.lines(client))
+    print(msgspec.json.encode(runs).decode() if args.json else evidence.told(runs))
+    return OK
+
+
+async def audit_verify(args: Args) -> int:
+    """Follow the chain of the log, or of an export: finds an edit, a gap, another order."""
+    from web import evidence
+
+    noted = evidence.noted(args.noted)
+    if args.file is not None:
+        report = msgspec.to_builtins(evidence.checked(args.file, noted))
+    else:
+        async with door(settings(data=args.data)) as client:
+            report = await client.post("/api/audit/verify", {"seq": noted.seq, "chain": noted.chain})
+    print(json.dumps(report) if args.json else report["sentence"])
+    for fault in [] if args.json else report["faults"][1:]:
+        print(f"also: {fault['what']}")
+    return OK if report["whole"] else FAILED
+
+
+async def audit_export(args: Args) -> int:
+    """Write the log to a file, as JSON lines."""
+    from web import evidence
+
+    async with door(settings(data=args.data)) as client:
+        count = await evidence.saved(client, args.file)
+    print(json.dumps({"lines": count}) if args.json else f"{args.file}: {count:,} lines")
+    return OK
+
+
+async def audit_seal(args: Args) -> int:
+    """Export the log, then delete its old lines; what is left proves how they ended."""
+    from web import evidence
+
+    async with door(settings(data=args.data)) as client:
+        await evidence.saved(client, args.out)
+        sealed = await client.post("/api/audit/seal", {"days": args.days})
+    said = f"{sealed['lines']:,} lines up to {sealed['through']}:{sealed['chain']} are sealed away."
+    print(json.dumps(sealed) if args.json else said if sealed["lines"] else "No line is that old.")
+    return OK
 
 
 # -- the engine, near or far
@@ -277,6 +357,7 @@ async def published(engine: Engine, listener: socket.socket) -> AsyncIterator[st
     """The engine over HTTP; its address is noted for other programs that use the data folder."""
     from aiohttp.web import SockSite
 
+    from engine.vault import veiled
     from web.app import build, runner
 
     serving = runner(build(engine))
@@ -286,7 +367,8 @@ async def published(engine: Engine, listener: socket.socket) -> AsyncIterator[st
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     engine.listens_at(url)
     try:
-        yield url
+        with veiled(engine.vault):
+            yield url
     finally:
         await serving.cleanup()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import errno
 import glob
@@ -11,20 +10,20 @@ import os
 import re
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import Damaged, DiskFull, NotFound, TesseraError, Unsupported
+from engine.errors import Damaged, DiskFull, NotFound, TesseraError
 from engine.media import ENDINGS, UNKNOWN, dimensions, sniff
 from engine.types import Artifact, Value
+from engine.vault import EMPTY, current
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,13 +31,6 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LEFT_OVER = 3600.0
 """Seconds after which a half-written file can only be one that a killed process left."""
-SIZES = (64, 128, 256, 512, 1024)
-"""The thumbnails there are, by their longer side: a size asked for gets the next one up."""
-THUMB_SECONDS = 20
-THUMB_MEMORY = 3 * 1024**3
-CHILD = "import sys; from engine.artifacts import thumbnail_inside; thumbnail_inside(*sys.argv[1:])"
-SAFE_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR", "TEMP")
-"""What a process that decodes strangers' pictures may know: no token, no password."""
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 """What Windows takes for a device, whatever the ending."""
 STEM_BYTES = 180
@@ -52,8 +44,6 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).absolute()
-        self.decoders = asyncio.Semaphore(2)
-        """How many thumbnails are made side by side."""
 
     def put(self, data: bytes) -> str:
         """Keep the bytes and return their digest; kept before, nothing is written. May raise DiskFull."""
@@ -154,6 +144,10 @@ effect: ContextVar[str] = ContextVar("effect", default="")
 """The call that is changing the world: its job, step and turn. Killed and run again it is still that call."""
 
 
+voucher: ContextVar[Callable[[], str]] = ContextVar("voucher", default=lambda: "")
+"""The receipt, as JSON, that a file saved by this effect may hold."""
+
+
 def surround(store: Folder, output: Path | None, told: Mapping[str, Any]) -> None:
     """Set what the nodes of a run find around them, for the context this is called in."""
     _place.set(Place(store, output))
@@ -171,6 +165,7 @@ def keep(data: bytes, *, name: str = "", mime: str = "") -> Artifact:
     With a `name` they are also written as an ordinary file for people, numbered so that none is overwritten.
     """
     here = place()
+    (current.get() or EMPTY).refuse(data, name or "a file")
     mime = mime or sniff(data)
     sha256 = here.store.put(data)
     if name and here.output is not None:
@@ -331,81 +326,3 @@ def safe_stem(name: str) -> str:
     if not short or RESERVED.fullmatch(short):
         return f"_{short or 'file'}"
     return short
-
-
-# -- thumbnails
-
-
-async def thumbnail_outside(folder: Folder, sha256: str, size: int) -> Path:
-    """A small picture of an artifact, made once, in a process of its own that has little time and memory.
-
-    NotFound if there is no such artifact, Unsupported if it is no picture that can be read.
-    """
-    path = thumbnail_path(folder, sha256, size)
-    if not path.is_file():
-        if not folder.has(sha256):
-            raise NotFound("There is no such artifact.")
-        async with folder.decoders:
-            if not path.is_file():
-                await ask_child(str(folder.root), sha256, str(size))
-    if not path.is_file():
-        raise Unsupported("No small picture can be made of this file.")
-    return path
-
-
-def thumbnail(folder: Folder, sha256: str, size: int) -> Path:
-    """The same, made by this process: only where strangers' pictures may be decoded."""
-    from engine.pictures import small
-
-    path = thumbnail_path(folder, sha256, size)
-    if not path.is_file():
-        data = small(folder.get(sha256), int(path.stem.rpartition("-")[2]))
-        with writing():
-            write_whole(path, data, folder.root / "tmp")
-    return path
-
-
-def thumbnail_path(folder: Folder, sha256: str, size: int) -> Path:
-    """Where a thumbnail lies, once made."""
-    fits = next((s for s in SIZES if s >= size), SIZES[-1])
-    return folder.root / "thumbs" / sha256[:2] / f"{folder.path(sha256).name}-{fits}.webp"
-
-
-async def ask_child(*arguments: str) -> None:
-    quiet = asyncio.subprocess.DEVNULL
-    environment = {name: os.environ[name] for name in SAFE_ENVIRONMENT if name in os.environ}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, *arguments,
-        cwd=ROOT, env=environment | {"OPENBLAS_NUM_THREADS": "1"}, stdin=quiet, stdout=quiet, stderr=quiet,
-    )  # fmt: skip
-    try:
-        await asyncio.wait_for(child.wait(), THUMB_SECONDS)
-    except TimeoutError:
-        pass  # the caller finds no picture
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-
-
-def thumbnail_inside(root: str, sha256: str, size: str) -> None:
-    """The child's side of `thumbnail_outside`."""
-    limit_this_process()
-    thumbnail(Folder(Path(root)), sha256, int(size))
-
-
-def limit_this_process() -> None:
-    """Bounds of memory, time and files, where the system has them."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    limits = {
-        resource.RLIMIT_AS: THUMB_MEMORY,
-        resource.RLIMIT_CPU: THUMB_SECONDS,
-        resource.RLIMIT_FSIZE: 64 * 1024**2,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, limit in limits.items():
-        with suppress(ValueError, OSError):  # macOS knows no limit of address space
-            resource.setrlimit(kind, (limit, limit))

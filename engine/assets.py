@@ -68,6 +68,22 @@ class Assets:
         """An artifact of this owner (None: of anybody), or NotFound."""
         return (await self._db.read(lambda db: load(db, id, owner))).artifact
 
+    async def reports(self, id: str, owner: str, limit: int = 200) -> AssetList:
+        """The newest JSON files of this owner; those of the job that made this artifact come first."""
+
+        def reports(db: Reading) -> AssetList:
+            job = load(db, id, owner).job
+            where = "WHERE owner = ? AND mime = 'application/json' ORDER BY job = ? DESC, seq DESC LIMIT ?"
+            return [asset_of(row) for row in db.execute(f"{SELECT} {where}", (owner, job, limit))]
+
+        return await self._db.read(reports)
+
+    async def of_job(self, job: str, owner: str) -> AssetList:
+        """What this job was the last to make, oldest first."""
+        sql = f"{SELECT} WHERE job = ? AND job != '' AND owner = ? ORDER BY seq"
+        rows = await self._db.read(lambda db: db.execute(sql, (job, owner)).fetchall())
+        return [asset_of(row) for row in rows]
+
     async def delete(self, id: str, owner: str | None = None) -> tuple[str, bool]:
         """Forget it: its sha256, and whether nobody has this content any more."""
 
@@ -156,6 +172,10 @@ def create(db: Reading) -> None:
     db.execute("INSERT INTO asset_secret VALUES (?)", (secrets.token_bytes(32),))
 
 
+def index_jobs(db: Reading) -> None:
+    db.execute("CREATE INDEX assets_jobs ON assets (job) WHERE job != ''")
+
+
 AGAIN = """UPDATE assets SET renewed = ?, kind = CASE WHEN ? = 'input' THEN 'input' ELSE kind END,
     job = CASE WHEN ? = '' THEN job ELSE ? END WHERE id = ?"""
-MIGRATIONS: tuple[Migration, ...] = (("assets 1", create),)
+MIGRATIONS: tuple[Migration, ...] = (("assets 1", create), ("assets 2", index_jobs))

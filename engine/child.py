@@ -14,11 +14,14 @@ from typing import IO
 
 import msgspec
 
+from engine.assignment import Assignment, Say
 from engine.config import Settings, path_hook
 from engine.events import StepReport
+from engine.outward import preview_jpeg
 from engine.registry import Registry
-from engine.runner import Assignment, Runner, Say, preview_jpeg
+from engine.runner import Runner
 from engine.types import Image
+from engine.vault import leave_environment, leave_no_core, veiled
 from engine.workers import (
     Acknowledge,
     Cancel,
@@ -138,6 +141,14 @@ def main() -> None:
 
 async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
     worker = Worker(settings, pipe)
+    leave_environment()
+    leave_no_core()
+    with veiled(worker.runner.vault):
+        await obey(worker, settings, source)
+
+
+async def obey(worker: Worker, settings: Settings, source: IO[bytes]) -> None:
+    """Do what the server says, until it is gone."""
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
@@ -146,7 +157,7 @@ async def serve(settings: Settings, source: IO[bytes], pipe: Pipe) -> None:
         os._exit(0)  # the server is gone, and so is whoever wanted our results
 
     threading.Thread(target=listen, daemon=True, name="listen").start()
-    pipe.send(Ready(os.getpid()))
+    worker.pipe.send(Ready(os.getpid()))
     if settings.warm:
         await worker.warm()
     await asyncio.Event().wait()

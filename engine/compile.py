@@ -12,8 +12,8 @@ from msgspec import UNSET, Struct
 from engine import pieces, ports
 from engine.errors import Problem, shown
 from engine.node import InputPort
-from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Shape, Source, holds_artifact
-from engine.ports import ListOf, Piece, PortType, Scalar, Var
+from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Shape, Source, holds, named
+from engine.ports import ARTIFACT, SECRET, ListOf, Piece, PortType, Scalar, Var
 from engine.registry import Entry, Registry
 from engine.scope import Feed, Flat, Given, Lost, PieceOf, Scope, Typed, Wire
 from engine.types import Artifact
@@ -371,8 +371,10 @@ class Compile:
         except (msgspec.ValidationError, OverflowError):
             self.bad_value(flat, port, feed)
             return
-        if holds_artifact(kind) and value is not None:
+        if holds(kind, ARTIFACT) and value is not None:
             value = self.artifacts(flat, port, feed, value)
+        if holds(kind, SECRET):
+            value = named(value)
         sources[port.name] = Const(value)
 
     def artifacts(self, flat: Flat, port: InputPort, feed: Typed, value: object) -> object:
@@ -394,10 +396,10 @@ class Compile:
         want = ports.words(port.type)
         if isinstance(feed.value, str) and isinstance(port.type, ports.Menu):
             remedy = remedy or nearest(feed.value, [str(o) for o in port.type.options])
-        remedy = remedy or "Change the value, or connect a wire that gives one."
-        self.found.append(
-            (flat.id, Problem("bad_value", *where, got=shown(feed.value), want=want, remedy=remedy))
-        )
+        got, remedy = shown(feed.value), remedy or "Change the value, or connect a wire that gives one."
+        if holds(port.type, SECRET):  # somebody may have pasted the secret itself: it is not repeated
+            got, want = "what is no name", "the name of a secret, in capitals"
+        self.found.append((flat.id, Problem("bad_value", *where, got=got, want=want, remedy=remedy)))
 
     def missing(self, flat: Flat, port: InputPort) -> None:
         remedy = "Type a value or connect a wire." if ports.typeable(port.type) else "Connect a wire."

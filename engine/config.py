@@ -18,6 +18,7 @@ PREFIX = "TESSERA_"
 Metadata = Literal["none", "label", "params", "full"]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+Mode = Annotated[int, Meta(ge=0, le=2)]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +40,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Model folder that fetched models are put into; it is searched like the others."""
     offline: bool = False
     """Never ask another machine for anything: models are not fetched."""
+    secrets: Path | None = None
+    """A file with NAME=value in every line, or a folder with a file for each name: secrets for nodes."""
+    certificate: Path | None = None
+    """PEM file of the certificate, its own first, that saved files are signed with; none: not signed."""
+    certificate_key: Path | None = None
+    """PEM file of its key, without a passphrase."""
+    trusted_signers: Path | None = None
+    """PEM file of the certificates whose signatures on others' files are trusted."""
     packs: Path = ROOT / "custom_nodes"
     """Folder of custom node packs."""
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
@@ -71,12 +80,32 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds a node has to stop when cancelled; then its worker process is ended."""
     keep_days: Annotated[float, Meta(ge=0)] = 0.0
     """Days that outputs and finished jobs are kept; 0 keeps them for ever."""
+    trash_days: Annotated[float, Meta(ge=0)] = 30.0
+    """Days that pictures stay in the trash before they are deleted; 0 keeps them until it is emptied."""
+    audit_days: Annotated[float, Meta(ge=0)] = 0.0
+    """Days that the log keeps its lines; older ones are sealed away. 0 keeps them for ever."""
     disk_reserve: Count = 256 * 1024**2
     """Free bytes below which the queue pauses."""
     metadata: Metadata = "params"
     """What saved pictures say about how they were made."""
     previews: bool = True
     """Send pictures of the work in progress."""
+    mode: Mode = 0
+    """How runs are checked that do not say: 0 Safe, 1 Research, 2 NSFW."""
+    mode_limit: Mode | None = None
+    """The highest mode that anybody may ask for; left out, it is `mode`."""
+    mode_limits: dict[str, Mode] = field(default_factory=dict)
+    """The highest mode by owner, where that is not the server's."""
+    checkers: list[str] = field(default_factory=lambda: ["starter-safety:0.35", "starter-safety-text:0.9"])
+    """Who checks pictures and prompts, each NAME or NAME:LIMIT: models, `words`, `openai`."""
+    flagged: Literal["block", "blur"] = "block"
+    """What takes the place of a flagged picture in Safe mode."""
+    clip_every: Annotated[int, Meta(ge=1)] = 8
+    """Of a clip every so-manieth frame is checked, beside those that look different."""
+    word_list: Path | None = None
+    """File of words that prompts may not have, for the checker `words`."""
+    moderation_url: str = "https://api.openai.com/v1/moderations"
+    """Where the checker `openai` asks, with the secret OPENAI_API_KEY."""
 
 
 def settings(file: Path | None = None, **overrides: Any) -> Settings:
@@ -107,7 +136,9 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def parse(raw: str, name: str) -> Any:
     """A variable's text; lists are separated like PATH."""
-    if name in ("models", "allowed_hosts"):
+    if name == "mode_limits":
+        return dict(part.partition("=")[::2] for part in raw.split(",") if part)
+    if name in ("models", "allowed_hosts", "checkers"):
         return [part for part in raw.split(os.pathsep if name == "models" else ",") if part]
     return raw
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from engine.artifacts import SAFE_ENVIRONMENT
 from engine.config import ROOT
 from engine.errors import Conflict, UnsafeModel
+from engine.thumbnails import SAFE_ENVIRONMENT
 from engine.weights import SAFE, UNSAFE
 
 CHILD = "nodes._lib.unpickling"

@@ -52,6 +52,8 @@ class Writing(sqlite_utils.Database):
     def __init__(self, conn: sqlite3.Connection) -> None:
         super().__init__(conn, execute_plugins=False)
         self.said: list[Any] = []
+        self.known: dict[str, Any] = {}
+        """What write functions remember of what they wrote; empty again when any of it is undone."""
 
     def tell(self, item: object) -> None:
         """Give this to every listener once the write is committed; never if it is not."""
@@ -169,6 +171,7 @@ class Database:
         try:
             transact(db, batch)
         except BaseException as error:
+            db.known.clear()
             if db.conn.in_transaction:
                 db.conn.rollback()
             if len(batch) > 1:
@@ -235,6 +238,7 @@ def transact(db: Writing, batch: list[Waiting]) -> None:
             if not db.conn.in_transaction:  # a full disk ends the whole transaction
                 raise
             execute("ROLLBACK TO one")
+            db.known.clear()
             del db.said[told:]
             waiting.failed = error
         execute("RELEASE one")

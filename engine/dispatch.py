@@ -13,11 +13,13 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.assets import Assets
+from engine.assignment import Assignment, Outcome
 from engine.config import Settings
 from engine.errors import DiskFull, Problem, TesseraError
+from engine.evaluations import Evaluations
 from engine.events import Event, Job, Preview, StepReport
 from engine.jobs import Jobs
-from engine.runner import Assignment, Outcome
+from engine.papers import Papers
 from engine.workers import Host
 
 log = logging.getLogger("tessera.dispatch")
@@ -36,17 +38,27 @@ class Live(Struct):
     progress: float = 0.0
     steps: dict[str, StepReport] = field(default_factory=dict)
     told: float = 0.0
+    preview: Preview | None = None
+    """The newest one, for whoever comes while it runs."""
 
 
 class Dispatch:
     """Keeps a host busy with the queue."""
 
     def __init__(
-        self, settings: Settings, jobs: Jobs, assets: Assets, tell: Callable[[Event | Preview], None]
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        assets: Assets,
+        evaluations: Evaluations,
+        papers: Papers,
+        tell: Callable[[Event | Preview], None],
     ) -> None:
         self.settings = settings
         self.jobs = jobs
         self.assets = assets
+        self.evaluations = evaluations
+        self.papers = papers
         self.live: dict[str, Live] = {}
         self.paused = ""
         """Why nothing is given out, for people; empty while the queue runs."""
@@ -153,6 +165,8 @@ class Dispatch:
             job.files,
             [(path, index, data) for (path, index), data in remembered.items()],
             answers,
+            mode=job.mode,
+            explain=job.explain,
         )
         if not await self.host.start(assignment, lease):
             self.live.pop(job.id, None)
@@ -227,7 +241,8 @@ class Dispatch:
     def on_preview(self, job: str, step: str, jpeg: bytes) -> None:
         live = self.live.get(job)
         if live is not None:
-            self._tell(Preview(job, step, jpeg, live.owner, self.jobs.last_seq))
+            live.preview = Preview(job, step, jpeg, live.owner, self.jobs.last_seq)
+            self._tell(live.preview)
 
     def on_outcome(self, outcome: Outcome) -> None:
         private = self._private.get(outcome.job)
@@ -251,8 +266,12 @@ class Dispatch:
             await self._pause("disk_full", "The disk is full; the queue waits for room.")
             return
         elif outcome.state in ("done", "failed", "cancelled"):
-            for artifact in outcome.artifacts:
-                await self.assets.add(artifact, live.owner, "output", job)
+            ids = {
+                artifact.sha256: await self.assets.add(artifact, live.owner, "output", job)
+                for artifact in outcome.artifacts
+            }
+            await self.papers.keep(job, outcome.papers, ids)
+            await self.evaluations.record(outcome.scores, live.owner, job)
             receipt = {**outcome.receipt, "seconds": round(outcome.seconds, 4)}
             problem = outcome.problem
             if outcome.state == "failed" and problem is None:

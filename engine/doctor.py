@@ -18,9 +18,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from engine import safety
 from engine.config import ROOT, Settings
+from engine.credentials import Credentials
 from engine.errors import TesseraError
 from engine.machine import cores
+from engine.vault import Vault
 
 State = Literal["ok", "note", "bad"]
 GIB = 1024**3
@@ -84,10 +87,37 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield graphics(torch, settings.device)
     yield memory()
     yield from data_folder(settings)
+    yield secrets(settings)
+    yield certificate(settings)
     yield address(settings)
     yield port(settings)
     yield from weights(settings)
+    yield from checkers(settings)
     yield clock()
+
+
+def secrets(settings: Settings) -> Finding:
+    """Whether secrets can be read, and by nobody else."""
+    try:
+        names = Vault.of(settings).names()
+    except TesseraError as error:
+        return Finding("secrets", "bad", error.problems[0].sentence(), error.problems[0].remedy)
+    if settings.secrets is not None and os.name == "posix" and settings.secrets.stat().st_mode & 0o077:
+        remedy = f"Keep it to yourself: chmod go-rwx {settings.secrets}"
+        return Finding("secrets", "bad", "other users of this machine may read the file", remedy)
+    return Finding("secrets", "ok", ", ".join(names) or "none")
+
+
+def certificate(settings: Settings) -> Finding:
+    """Whether saved files can be signed, and by whom."""
+    try:
+        found = Credentials.of(settings)
+        found.prove()
+    except TesseraError as error:
+        return Finding("certificate", "bad", error.problems[0].sentence(), error.problems[0].remedy)
+    if found.own is None:
+        return Finding("certificate", "ok", "none: saved files are not signed")
+    return Finding("certificate", "ok", f"{found.own.subject}, until {found.own.until:%Y-%m-%d}")
 
 
 def python_version() -> Finding:
@@ -271,6 +301,25 @@ def weights(settings: Settings) -> Iterator[Finding]:
         return
     names = [file.name for file in models.list("model")]
     yield Finding("weights", "ok", ", ".join(names[:8]) + (" …" if len(names) > 8 else ""))
+
+
+def checkers(settings: Settings) -> Iterator[Finding]:
+    """Whether the checkers are here, and whether they are real."""
+    from engine.models import Models
+
+    models, mode = Models.of(settings), safety.MODES[settings.mode]
+    for checker in safety.rules_of(settings).checkers:
+        if checker.name in (safety.WORDS, safety.ONLINE):
+            continue
+        try:
+            models.find(checker.name, "safety")
+        except TesseraError as error:
+            yield Finding("safety", "bad", str(error.args[0]), error.remedy or "Correct `checkers`.")
+    names = ", ".join(settings.checkers) or "no checker: in Safe mode nothing leaves"
+    if warning := safety.warning(settings):
+        yield Finding("safety", "note", f"mode {mode}; {names}", warning)
+    else:
+        yield Finding("safety", "ok", f"mode {mode}; {names}")
 
 
 def whole(path: Path) -> bool:

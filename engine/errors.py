@@ -142,6 +142,20 @@ class UnsafeModel(TesseraError):
     code = "unsafe_model"
 
 
+class GateClosed(TesseraError):
+    """What was made could not be checked, so it stays here."""
+
+    status = 503
+    code = "gate_closed"
+
+
+class Refused(TesseraError):
+    """A checker flags this prompt."""
+
+    status = 422
+    code = "prompt_refused"
+
+
 class OutOfMemory(TesseraError, MemoryError):
     """There was not enough memory, even after freeing and retrying with less."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from engine.errors import Problem
 from engine.ports import JsonValue
@@ -31,6 +31,10 @@ class Request(Struct, forbid_unknown_fields=True, omit_defaults=True):
     count: int = 1
     """How many runs; each further one adds one to every seed input."""
     hold: bool = False
+    mode: Annotated[int, Meta(ge=0, le=2)] | None = None
+    """0 Safe, 1 Research, 2 NSFW; left out, the server's default. More than it allows is refused."""
+    explain: bool = False
+    """Whether to tell of each picture which word was heeded where; the picture stays the same."""
 
 
 class StepReport(Struct, omit_defaults=True):
@@ -47,6 +51,8 @@ class StepReport(Struct, omit_defaults=True):
     """Why it ran."""
     fallback: str = ""
     """How it had to run for lack of memory; empty for as it is."""
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+    """Of a check: what was found, and what was done about it, one for each call."""
     progress: float | UnsetType = UNSET
     problem: Problem | UnsetType = UNSET
 
@@ -89,6 +95,10 @@ class Job(Struct):
     targets: list[str] | None = None
     files: dict[str, Artifact] = field(default_factory=dict)
     """Artifact ids used by the request, resolved for its owner."""
+    mode: int = 0
+    """How its pictures are checked: 0 Safe, 1 Research, 2 NSFW."""
+    explain: bool = False
+    """Whether its pictures are explained."""
     state: JobState = "queued"
     priority: int = 0
     position: float = 0.0
@@ -116,9 +126,9 @@ class Event(Struct, omit_defaults=True):
     """One line of the log. Stored events have a sequence number; progress and previews carry the last one."""
 
     kind: str
-    """job.created, job.state, job.moved, steps, progress, preview, artifact.created, artifact.deleted,
-    workflow.saved, workflow.deleted, model.fetch, model.progress, answer, queue.paused, queue.resumed,
-    packs"""
+    """job.created, job.state, job.moved, steps, progress, preview, artifact.created, artifact.scored,
+    artifact.changed, artifact.deleted, workflow.saved, workflow.deleted, model.fetch, model.progress, answer,
+    queue.paused, queue.resumed, packs, audit.began, audit.sealed"""
     seq: int = 0
     at: float = 0.0
     owner: str = ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.artifacts import writing
+from engine.artifacts import NO_ROOM
 from engine.convert import convert
 from engine.errors import Conflict, DiskFull, Forbidden, SourceFailed, TesseraError, UnsafeModel
 from engine.hub import is_pickle, safe_name
@@ -65,19 +65,33 @@ def fetch(job: Job) -> str:
     it was announced, Stopped.
     """
     final = target(job.offer, job.models)
-    with alone(job) as parts:
+    with writing(), alone(job) as parts:
         check_room(job.offer, parts)
         for piece in job.offer.pieces:
             bring(job, piece, parts)
         job.tell(job.offer.bytes, job.offer.bytes)
         arranged = [arrange(piece, parts) for piece in job.offer.pieces]
-        with writing():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            source = parts if job.offer.layout == "diffusers" else parts / arranged[0]
-            record(job.offer, final)
-            os.replace(source, final)
-            shutil.rmtree(parts, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        source = parts if job.offer.layout == "diffusers" else parts / arranged[0]
+        record(job.offer, final)
+        os.replace(source, final)
+        shutil.rmtree(parts, ignore_errors=True)
     return final.relative_to(job.models).as_posix()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What can go wrong with files in the models folder, as errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            text = "The disk of the models folder is full; what came is kept."
+            remedy = "Free some, or set `fetch_to` to a folder on a larger disk."
+            raise DiskFull(text, remedy=remedy) from None
+        text = f"The models folder cannot be written to: {error.strerror or type(error).__name__}."
+        remedy = "Look at its permissions, or set `fetch_to` to another folder."
+        raise TesseraError(text, remedy=remedy) from None
 
 
 def target(offer: Offer, models: Path) -> Path:
@@ -98,9 +112,8 @@ def alone(job: Job) -> Iterator[Path]:
     """The folder in which this very content grows, for one fetcher at a time."""
     name = hashlib.sha256(msgspec.json.encode([job.offer.source, job.offer.pieces])).hexdigest()[:24]
     folder = job.models / PARTS
-    with writing():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        lock = open(folder / f"{name}.lock", "a+b")  # noqa: SIM115  # held while we fetch
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    lock = open(folder / f"{name}.lock", "a+b")  # noqa: SIM115  # held while we fetch
     with lock:
         if not locked(lock) or not is_at(lock, Path(lock.name)):
             raise Conflict(f"{job.offer.name} is being fetched already.", remedy="Wait for that to end.")
@@ -138,8 +151,7 @@ def bring(job: Job, piece: Piece, parts: Path) -> None:
     if whole.is_file() and whole.stat().st_size == piece.bytes:
         return
     part = parts / f"{piece.path}.part"
-    with writing():
-        part.parent.mkdir(parents=True, exist_ok=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
     resumed = part.is_file() and part.stat().st_size > 0
     complete(job, piece, part, parts)
     if resumed and not right(piece, part):
@@ -179,7 +191,7 @@ def read_on(job: Job, piece: Piece, part: Path, start: int, parts: Path) -> None
     etag = piece.etag if piece.etag.startswith('"') else ""
     with job.remote.open(piece.url, start, if_range=etag) as answer:
         check_size(piece, answer)
-        with writing(), part.open("r+b" if start else "wb") as file:
+        with part.open("r+b" if start else "wb") as file:
             file.seek(answer.start)
             file.truncate()
             for chunk in counted(answer.chunks, piece, answer.start):

@@ -27,6 +27,7 @@ AT_ONCE = 2
 REMEMBERED = 100
 OFTEN = 0.25
 """Seconds between two words about progress, at least."""
+DEFECT = Problem("internal_error", remedy="The server's log says more; what came is kept for another try.")
 Emit = Callable[[Event], Awaitable[object]]
 
 log = logging.getLogger("tessera.fetches")
@@ -153,7 +154,7 @@ class Fetches:
             await self._now(id, state="failed", problem=error.problems[0])
         except Exception:
             log.exception("%s could not be fetched", offered.source)
-            await self._now(id, state="failed", problem=Problem("internal_error"))
+            await self._now(id, state="failed", problem=DEFECT)
         finally:
             del self._tasks[id]
 

@@ -8,15 +8,16 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from engine.artifacts import effect
+from engine.artifacts import effect, voucher
 from engine.cache import Cache, Cached, mentions
 from engine.calls import Call, arguments, explain, perform, perform_async, settle
+from engine.codecs import encode
 from engine.context import Context
 from engine.digest import call_key, digest
 from engine.errors import Cancelled, Parked, Problem
@@ -26,6 +27,7 @@ from engine.lanes import Lanes, Ticket
 from engine.machine import is_out_of_memory
 from engine.plan import Shape
 from engine.types import Image, Value
+from engine.vault import EMPTY, Vault, revealed
 
 RAN_OUT = "it ran out of memory"
 
@@ -67,6 +69,8 @@ class Caller(Protocol):
 
     def on_preview(self, path: str, image: Image) -> None: ...
 
+    def receipt(self, path: str) -> str: ...
+
 
 class Flight:
     """A call under way, and everybody who waits for it."""
@@ -99,15 +103,27 @@ class Flight:
 class Flights:
     """Runs the calls of every job of one worker."""
 
-    def __init__(self, cache: Cache, *, classes: Mapping[str, type[Value]], slots: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        *,
+        classes: Mapping[str, type[Value]],
+        slots: Mapping[str, int],
+        vault: Vault = EMPTY,
+    ) -> None:
         self.cache = cache
         self.classes = classes
+        self.vault = vault
         self.memory: Memory | None = None
         """Weights in memory, once anything needs some."""
         self.fall_back: Callable[[], object] | None = None
         """Run in a call's own context, makes what follows use the CPU; None where that is not allowed."""
+        self.take_turns: Callable[[], object] | None = None
+        """Run in a call's own context, leaves weights in the machine's memory; None where that is no gain."""
         self.numerics = ""
         """What changes the results of nodes that use torch: its version, the device and the precision."""
+        self.surroundings: dict[str, str] = {}
+        """By lane, what results are marked with, so that a receipt is true also of what the cache gave."""
         self._prefixes: dict[tuple[int, str], tuple[Shape, bytes]] = {}
         self._lanes = Lanes(slots)
         self._pools: dict[str, Executor] = {
@@ -117,6 +133,10 @@ class Flights:
         self._granted: dict[int, asyncio.Future[None]] = {}
         self._joinable: dict[bytes, Flight] = {}
         self._aloft: dict[int, Flight] = {}
+
+    def explain(self, error: BaseException, path: str) -> Problem:
+        """An error of a node as a problem that tells no secret."""
+        return self.vault.clean(explain(error, path))
 
     def forget_shapes(self) -> None:
         """The nodes have changed: what was looked up about them is of no more use."""
@@ -148,9 +168,9 @@ class Flights:
             return Flown(known, "disk")
         began = time.perf_counter()
         try:
-            result = settle(call, perform(call, arguments(call, Context())), self.classes)
+            result = self.settle(call, perform(call, arguments(call, Context())))
         except Exception as error:
-            return Flown(Stop("failed", explain(error, call.path)), "ran", time.perf_counter() - began)
+            return Flown(Stop("failed", self.explain(error, call.path)), "ran", time.perf_counter() - began)
         seconds = time.perf_counter() - began
         return Flown(result, "ran", seconds, self.keep(call, result, seconds))
 
@@ -235,7 +255,7 @@ class Flights:
         except asyncio.CancelledError:
             pass
         except Exception as error:
-            result = Stop("failed", explain(error, flight.call.path))
+            result = Stop("failed", self.explain(error, flight.call.path))
         finally:
             self._aloft.pop(flight.ticket.id, None)
             self.close_doors(flight)
@@ -271,10 +291,10 @@ class Flights:
     # -- the ladder
 
     async def climb(self, flight: Flight) -> Result:
-        """Run; out of memory: free and retry, then with more thrift, then on the CPU, then say so."""
+        """Run; out of memory: free and retry, then in turns, with more thrift, on the CPU, then say so."""
         call = flight.call
         last: BaseException | None = None
-        for rung in ladder(call.shape.spec.lane, self.fall_back is not None):
+        for rung in self.rungs(call):
             if rung.evict and self.memory is not None:
                 self.memory.evict(all=True)
             tried = self.on_rung(call, rung)
@@ -290,14 +310,17 @@ class Flights:
                 return ASKING
             except Exception as error:
                 if not is_out_of_memory(error):
-                    return Stop("failed", explain(error, call.path))
+                    return Stop("failed", self.explain(error, call.path))
                 last = error.with_traceback(None)
                 continue
             flight.why = self.keep(tried, result, time.perf_counter() - began)
             if rung.how:
                 flight.why, flight.fallback = f"{flight.why}; {RAN_OUT}, then ran with {rung.how}", rung.how
             return result
-        return Stop("failed", explain(too_little(last, self.memory), call.path))
+        return Stop("failed", self.explain(too_little(last, self.memory), call.path))
+
+    def rungs(self, call: Call) -> list[Rung]:
+        return ladder(call.shape.spec.lane, self.fall_back is not None, self.take_turns is not None)
 
     def known_on(self, rung: Rung, tried: Call, flight: Flight) -> Cached | None:
         """What an earlier call gave on this rung."""
@@ -315,10 +338,14 @@ class Flights:
     async def attempt(self, flight: Flight, rung: Rung) -> Cached:
         call, caller = flight.call, flight.caller
         ambient = caller.ambient.copy()
+        told: set[str] = set()
+        ambient.run(revealed.set, told)
         if call.place:
             ambient.run(effect.set, f"{caller.id}|{call.place}")
-        if rung.cpu and self.fall_back is not None:
-            ambient.run(self.fall_back)
+            ambient.run(voucher.set, functools.partial(caller.receipt, call.path))
+        for wanted, begin in ((rung.turns, self.take_turns), (rung.cpu, self.fall_back)):
+            if wanted and begin is not None:
+                ambient.run(begin)
         context = Context(
             progress=flight.progress,
             preview=flight.preview,
@@ -329,12 +356,23 @@ class Flights:
         loop = asyncio.get_running_loop()
         if call.shape.is_async:
             value = await loop.create_task(perform_async(call, given), context=ambient)
-            return settle(call, value, self.classes)
-        work = functools.partial(ambient.run, self.in_thread, call, given)
+            return self.marked(call, self.settle(call, value, told))
+        work = functools.partial(ambient.run, self.in_thread, call, given, told)
         return await asyncio.shield(loop.run_in_executor(self._pools[flight.ticket.lane], work))
 
-    def in_thread(self, call: Call, given: dict[str, Any]) -> Cached:
-        return settle(call, perform(call, given), self.classes)
+    def in_thread(self, call: Call, given: dict[str, Any], told: Collection[str]) -> Cached:
+        return self.marked(call, self.settle(call, perform(call, given), told))
+
+    def settle(self, call: Call, value: Any, told: Collection[str] = ()) -> Cached:
+        """What the function returned, checked: also that none of the secrets it was told is in it."""
+        result = settle(call, value, self.classes)
+        if told:
+            self.vault.refuse(encode(list(result.values)).data, call.shape.spec.id)
+        return result
+
+    def marked(self, call: Call, result: Cached) -> Cached:
+        """The result with a note of what it was computed in."""
+        return result._replace(made=self.surroundings.get(call.shape.spec.lane, ""))
 
     def keep(self, call: Call, result: Cached, seconds: float) -> str:
         """Put a result into the cache; why it had to be computed."""

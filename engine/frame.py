@@ -11,7 +11,7 @@ import msgspec
 
 from engine import ports
 from engine.cache import Cached
-from engine.calls import Call, explain, settle
+from engine.calls import Call
 from engine.codecs import decode, encode
 from engine.digest import digest, digest_of_list
 from engine.errors import BadInput, Cancelled, NodeFailed, Parked, Problem, TesseraError, shown
@@ -19,6 +19,7 @@ from engine.events import Question
 from engine.flights import ASKING, CANCELLED, SKIPPED, Result, Stop
 from engine.node import Declared
 from engine.plan import Body, Branch, Const, From, Handed, Plan, PlanStep, Source
+from engine.policy import holds_value, is_own_effect
 from engine.types import Value
 from engine.variables import widened
 from engine.workflow import DEPTH_LIMIT
@@ -177,7 +178,7 @@ class Frame:
                 return await self.mapped(step, declared, values, digests)
             return await self.call(step, declared, values, digests, 0)
         except Exception as error:
-            return Stop("failed", explain(error, step.id))
+            return Stop("failed", self.run.flights.explain(error, step.id))
 
     async def mapped(
         self, step: PlanStep, declared: Declared, values: list[Any], digests: list[bytes]
@@ -228,13 +229,32 @@ class Frame:
             if (kept := run.remembered.get((path, turn))) is not None:
                 run.count(step, "disk")
                 known = recalled(kept, run.flights.classes)
-                run.effects += known.values if spec.kind == "effect" else ()
-                return known
+                return await self.happened(step, path, turn, known, vouch=False)
             call = Call(shape, declared, step.id, values, digests, None, f"{path}|{turn}")
         result = await self.fly(step, call)
         if call.key is None and isinstance(result, Cached):
             await run.listener.remember(path, turn, encode(list(result.values)).data)
-            run.effects += result.values if spec.kind == "effect" else ()
+            return await self.happened(step, path, turn, result)
+        return result
+
+    async def happened(
+        self, step: PlanStep, path: str, turn: int, result: Cached, *, vouch: bool = True
+    ) -> Result:
+        """Note what a step did to the world: what a pack's gave is looked at; ours made it of what was.
+
+        So is what was done before, maybe in a higher mode; then nothing vouches for ours either.
+        """
+        run, given = self.run, list(result.values)
+        if vouch and is_own_effect(step.shape):
+            run.vouched.add(result)
+        elif step.shape.spec.kind == "effect" and run.guard is not None:
+            for port, value in enumerate(given):
+                if not holds_value(value):
+                    continue
+                if isinstance(checked := await run.check(path, value), Stop):
+                    return checked
+                given[port] = checked.values[0]
+        run.done(step, path, turn, result._replace(values=tuple(given)))
         return result
 
     async def fingerprint(self, declared: Declared, names: Sequence[str], values: list[Any]) -> str:
@@ -266,7 +286,7 @@ class Frame:
         except Cancelled:
             return CANCELLED
         call = Call(shape, declared, step.id, values, [], None)
-        result = settle(call, value, run.flights.classes)
+        result = run.flights.settle(call, value)
         run.count(step, "ran", time.perf_counter() - began)
         return result
 
@@ -297,6 +317,7 @@ class Frame:
             handed += [pair_of(self.read(captured)) for captured in source.captured]
             inner = Frame(self.run, source.plan, handed, path, self.depth + 1)
             await inner.settled(source.plan.ends)
+            self.run.turned(inner)
             for end in source.plan.ends:
                 value_of_result(inner.results[end])
             return value_of(inner.read(next(iter(source.plan.outputs.values()))))
@@ -311,10 +332,23 @@ class Frame:
             call, asked = (f"{place}#{asked}" if asked else place), asked + 1
             if call in run.answers:
                 return run.answers[call]
-            run.questions[call] = Question(call, question, list(options), await run.listener.show(pictures))
+            scrub = run.flights.vault.scrub
+            seen = [await self.checked(place, picture) for picture in pictures]
+            shown = await run.listener.show(seen)
+            run.questions[call] = Question(call, scrub(question), [*map(scrub, options)], shown)
             raise Parked
 
         return answer
+
+    async def checked(self, place: str, picture: Value) -> Value:
+        """A picture as a person may see it."""
+        if self.run.guard is None:
+            return picture
+        result = await self.run.check(place, picture)
+        value_of_result(result)
+        assert isinstance(result, Cached)
+        found: Value = result.values[0]
+        return found
 
 
 class Stopped(NodeFailed):

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.errors import BadInput, NotFound, SourceFailed, TooLarge, shown
-from engine.models import FOLDERS
+from engine.kinds import FOLDERS
 from engine.remote import HUB, Remote
 from engine.remote import shown as address
-from engine.weights import ONNX, SAFE, UNSAFE, Kind, variant
+from engine.weights import CLASSES, ONNX, SAFE, UNSAFE, Kind, variant
 
 REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 PLAIN = re.compile(r"[\w.,()+=&' -]+(/[\w.,()+=&' -]+)*")
@@ -29,12 +29,9 @@ TOKENIZERS = ("spiece.model", "tokenizer.model")
 """Word lists of SentencePiece: data, without which some text encoders cannot read."""
 STANDARD = ("diffusion_pytorch_model", "model", "pytorch_model")
 """What weights are called by the libraries that load folders."""
-CLASSES: dict[str, Kind] = {
+TYPES: dict[str, Kind] = {
+    **CLASSES,
     "AutoencoderKL": "vae",
-    "AutoencoderTiny": "preview",
-    "ControlNetModel": "controlnet",
-    "T2IAdapter": "t2i_adapter",
-    "UNet2DConditionModel": "denoiser",
     "blip": "caption",
     "clip_vision_model": "vision",
     "clipseg": "segmenter",
@@ -42,7 +39,7 @@ CLASSES: dict[str, Kind] = {
     "dpt": "depth",
     "vitpose": "pose",
 }
-"""What a configuration says it is for, and the kind that is here."""
+"""How a configuration calls what it is for, and the kind that is here."""
 
 
 class Large(Struct):
@@ -129,7 +126,7 @@ def folder(
     alone = [name for name in files if "/" not in name and safe_name(name)[1].lower() in (SAFE, ONNX)]
     if "config.json" in files and (kind or len(alone) != 1 or alone[0].startswith(STANDARD)):
         about = {} if kind else read("config.json")
-        kind = kind or next((CLASSES[name] for name in said(about) if name in CLASSES), None)
+        kind = kind or next((TYPES[name] for name in said(about) if name in TYPES), None)
         if kind is None:
             raise BadInput(
                 "kind", want=f"one of: {', '.join(FOLDERS)}", remedy="Say what it is: --kind KIND."

@@ -225,14 +225,21 @@ class Jobs:
 
         return await self._db.write(answer)
 
-    async def cancel(self, id: str, *, owner: str | None = None) -> Job:
-        """Stop it at once, wherever it is; its worker's lease ends here. Cancelling twice changes nothing."""
+    async def cancel(
+        self, id: str, *, owner: str | None = None, steps: dict[str, StepReport] | None = None
+    ) -> Job:
+        """Stop it at once, wherever it is; its worker's lease ends here. Cancelling twice changes nothing.
+
+        `steps` is how far it came in the worker.
+        """
 
         def cancel(db: Writing) -> Job:
             job = load(db, id, owner)
             if job.state == "cancelled":
                 return job
             allow(job, "be cancelled", "queued", "held", "running", "waiting")
+            if job.state == "running":
+                job = replace(job, steps=job.steps | (steps or {}))
             return settle(db, rows.stopped(replace(job, state="cancelled")))
 
         return await self._db.write(cancel)
@@ -270,19 +277,27 @@ class Jobs:
         return await self._db.write(turn)
 
     async def move(
-        self, id: str, *, priority: int | None = None, before: str | None = None, owner: str | None = None
+        self,
+        id: str,
+        *,
+        priority: int | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        owner: str | None = None,
     ) -> Job:
-        """Change the priority of a queued or held job, or put it before another with its priority."""
+        """Change the priority of a queued or held job, or put it beside another with its priority."""
+        beside = after if before is None else before
 
         def move(db: Writing) -> Job:
             job = load(db, id, owner)
             allow(job, "be moved", "queued", "held")
-            if before is not None and before != id:
-                other = load(db, before, owner, rows.LIGHT)
-                allow(other, "be moved before", "queued", "held")
-                job = replace(job, position=rows.place_before(db, other, id), priority=other.priority)
+            if beside is not None and beside != id:
+                other = load(db, beside, owner, rows.LIGHT)
+                allow(other, "be moved beside", "queued", "held")
+                place = rows.place_after if before is None else rows.place_before
+                job = replace(job, position=place(db, other, id), priority=other.priority)
             job = replace(job, priority=job.priority if priority is None else rows.check_priority(priority))
-            data = {"priority": job.priority, "position": job.position, "before": before}
+            data = {"priority": job.priority, "position": job.position, "before": before, "after": after}
             append(db, Event("job.moved", owner=job.owner, job=id, data=data))
             return save(db, job)
 
@@ -325,6 +340,12 @@ class Jobs:
         where = f"WHERE {' AND '.join(used)}" if used else ""
         sql = f"{rows.LIGHT} {where} ORDER BY id DESC LIMIT ?"
         return await self._db.read(lambda db: select(db, sql, *used.values(), limit))
+
+    async def some(self, ids: Collection[str], owner: str | None = None) -> JobList:
+        """Those of these jobs that are still known; without their documents, as in `list`."""
+        where = f"WHERE id IN ({', '.join('?' for _ in ids)}) AND (? IS NULL OR owner = ?)"
+        sql = f"{rows.LIGHT} {where}"
+        return await self._db.read(lambda db: select(db, sql, *ids, owner, owner))
 
 
 class Ids:

@@ -65,6 +65,11 @@ def background(name: str, md5: str) -> Known:
     return Known("background", url=url, check=f"md5:{md5}", licence="Apache-2.0")
 
 
+def aesthetic(repository: str, file: str, licence: str) -> Known:
+    """A head that was taught how much people liked pictures."""
+    return Known("aesthetic", url=f"{RELEASES}/{repository}/raw/main/{file}", licence=licence)
+
+
 KNOWN: dict[str, Known] = {
     "sd15": Known(
         "model",
@@ -142,8 +147,29 @@ KNOWN: dict[str, Known] = {
     "mask2former-ade": Known("segmenter", "facebook/mask2former-swin-tiny-ade-semantic"),
     "sam-base": Known("segmenter", "facebook/sam-vit-base", licence="Apache-2.0"),
     "clip-base": Known("clip", "openai/clip-vit-base-patch32", licence="MIT"),
+    "clip-large": Known("clip", "openai/clip-vit-large-patch14", licence="MIT"),
+    "vgg16": Known("backbone", "timm/vgg16.tv_in1k", "model.safetensors", licence="BSD-3-Clause"),
+    "lpips-vgg": Known(
+        "lpips",
+        url=f"{RELEASES}/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth",
+        check="sha256:a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        licence="BSD-2-Clause",
+    ),
+    "lpips-alex": Known(
+        "lpips",
+        url=f"{RELEASES}/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/alex.pth",
+        licence="BSD-2-Clause",
+    ),
+    "aesthetic-linear": aesthetic("LAION-AI/aesthetic-predictor", "sa_0_4_vit_l_14_linear.pth", "MIT"),
+    "aesthetic-mlp": aesthetic(
+        "christophschuhmann/improved-aesthetic-predictor",
+        "sac%2Blogos%2Bava1-l14-linearMSE.pth",
+        "Apache-2.0",
+    ),
     "magicprompt": Known("language", "Gustavosta/MagicPrompt-Stable-Diffusion", licence="MIT"),
     "safety-checker": Known("safety", "CompVis/stable-diffusion-safety-checker"),
+    "nsfw-image": Known("safety", "Falconsai/nsfw_image_detection", licence="Apache-2.0"),
+    "nsfw-text": Known("safety", "eliasalbouzidi/distilbert-nsfw-text-classifier", licence="Apache-2.0"),
     "taesd": Known("preview", "madebyollin/taesd"),
     "taesdxl": Known("preview", "madebyollin/taesdxl"),
     "ip-adapter-sd15": ip_adapter("models/ip-adapter_sd15.safetensors"),

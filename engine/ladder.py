@@ -32,18 +32,26 @@ class Rung(Struct, frozen=True):
     """Added to the key when the result may differ from the real thing."""
     thrift: int = 0
     evict: bool = False
+    turns: bool = False
+    """With weights in the machine's memory, that come to the device in turns. Computes the same."""
     cpu: bool = False
 
     @property
     def how(self) -> str:
         """What a record says of it; nothing for a call that ran as it is."""
-        return self.name or ("memory freed" if self.evict else "")
+        return self.name or (TURNS if self.turns else "memory freed" if self.evict else "")
 
 
-def ladder(lane: Lane, can_fall_back: bool) -> list[Rung]:
-    """The tries for a call: as it is, after freeing memory, with more thrift, on the CPU."""
+TURNS = "weights in turns"
+
+
+def ladder(lane: Lane, can_fall_back: bool, can_take_turns: bool = False) -> list[Rung]:
+    """The tries for a call: as it is, after freeing memory, in turns, with more thrift, on the CPU."""
+    turns = can_take_turns and lane == "gpu"
     rungs = [Rung(), Rung(evict=True)]
-    rungs += [Rung(f"thrift {n}", thrift=n, evict=True) for n in range(1, THRIFT + 1)]
+    if turns:
+        rungs.append(Rung(evict=True, turns=True))
+    rungs += [Rung(f"thrift {n}", thrift=n, evict=True, turns=turns) for n in range(1, THRIFT + 1)]
     if can_fall_back and lane == "gpu":
         rungs.append(Rung("the CPU", thrift=THRIFT, evict=True, cpu=True))
     return rungs

@@ -38,10 +38,11 @@ class Head(Struct):
     title: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    published: bool = True
 
 
 class Library:
-    """Workflows by name. An owner's own shadows the shipped one of that name, until it is deleted."""
+    """Workflows by name, in whatever folder. An owner's own shadows the shipped one until it is deleted."""
 
     def __init__(self, db: Database, shipped: Path, check: Callable[[bytes], None]) -> None:
         self._db = db
@@ -72,6 +73,12 @@ class Library:
         if entry is None or entry.document is None:
             raise missing(name, version)
         return entry.document, entry.etag
+
+    async def check_published(self, name: str, owner: str) -> None:
+        """Raise NotFound unless a workflow is there, and is an app."""
+        document, _ = await self.get(name, owner)
+        if not described(name, Entry(document, ""))["published"]:
+            raise NotFound(f"The workflow {name} is not published.", remedy="Run it by POST /api/runs.")
 
     async def put(self, name: str, owner: str, document: bytes, if_match: str | None = None) -> str:
         """Save as the newest version, unless nothing changed; the etag.
@@ -132,14 +139,16 @@ class Library:
         return own if own and own.document is not None else self._from_file(name)
 
     def _from_file(self, name: str) -> Entry | None:
-        try:
-            document = (self._shipped / f"{name}.json").read_bytes()
-        except FileNotFoundError:
-            return None
-        return Entry(document, etag_of(document))
+        for folder in ("", "*/"):  # a name has no characters that mean something in a pattern
+            for path in self._shipped.glob(f"{folder}{name}.json"):
+                document = path.read_bytes()
+                return Entry(document, etag_of(document))
+        return None
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in self._shipped.glob("*.json") if NAME.fullmatch(path.stem))
+        """Shipped ones, in their folder or one folder deeper; a name is that of one file alone."""
+        found = (path for folder in ("", "*/") for path in self._shipped.glob(f"{folder}*.json"))
+        return (path for path in found if NAME.fullmatch(path.stem))
 
     def _store(self, db: Writing, name: str, owner: str, document: bytes | None, etag: str) -> int:
         last = saved(db, name, owner)
@@ -188,7 +197,7 @@ def described(name: str, entry: Entry) -> dict[str, Any]:
         head = msgspec.json.decode(entry.document or b"", type=Head)
     except msgspec.DecodeError:  # a shipped file that somebody broke is listed, and explained when it is run
         head = Head()
-    return {"name": name, "title": head.title, "inputs": head.inputs, "outputs": head.outputs} | facts(entry)
+    return {"name": name, **msgspec.structs.asdict(head), **facts(entry)}
 
 
 def facts(entry: Entry) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import platform
 import sys
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+OWN_MEMORY = ("cuda", "xpu")
+"""Devices whose memory is not the machine's, so that weights can wait there."""
 GPU_SHARE = 0.85
 """Of a GPU's own memory, for weights; the rest is for the pictures being made."""
 
@@ -67,6 +70,10 @@ def dtype_on(device: str, wanted: str = "auto") -> str:
     if device == "cpu":
         return "bfloat16" if wanted == "bfloat16" else "float32"
     return "float16" if wanted == "auto" else wanted
+
+
+SMALL = "float8"
+"""Weights wait in eight bits, and are widened layer by layer to what suits the device."""
 
 
 def default_limit(device: str) -> int:
@@ -127,18 +134,45 @@ OUT_OF_MEMORY = (
 
 
 def environment(device: str, dtype: str = "auto") -> dict[str, str | int]:
-    """What a receipt says about the machine: libraries, device, number format, threads."""
+    """What a receipt says about the machine: device, number format, threads, kernels, libraries."""
     import torch
 
     return {
-        "python": sys.version.split()[0],
-        "torch": version("torch"),
-        "diffusers": version("diffusers"),
-        "transformers": version("transformers"),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "dtype": dtype_on(device, dtype),
         "threads": torch.get_num_threads(),
+        **kernels(device),
+        **{name: version(name) for name in ("torch", "diffusers", "transformers")},
+        **surroundings(),
     }
+
+
+def kernels(device: str) -> dict[str, str | int]:
+    """Settings and versions that choose which code computes: the same numbers need the same of each."""
+    import torch
+
+    found: dict[str, str | int] = {
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "mkldnn": "on" if torch.backends.mkldnn.is_available() else "off",
+        "deterministic": "on" if torch.backends.cudnn.deterministic else "off",
+    }
+    if device == "cuda":
+        ways = {"flash": "flash_sdp", "efficient": "mem_efficient_sdp", "math": "math_sdp"}
+        enabled = [way for way, name in ways.items() if getattr(torch.backends.cuda, f"{name}_enabled")()]
+        found |= {"cuda": str(torch.version.cuda), "cudnn": torch.backends.cudnn.version() or 0}
+        found["attention"] = ", ".join(enabled)
+        found["workspace"] = os.environ.get("CUBLAS_WORKSPACE_CONFIG", "")
+    return found
+
+
+@cache
+def surroundings() -> dict[str, str | int]:
+    """The system, and the libraries that nodes without torch compute with."""
+    libraries = {"numpy": "numpy", "pillow": "pillow", "opencv": "opencv-python"}
+    known = {name: version(package) for name, package in libraries.items()}
+    machine = f"{platform.system()} {platform.machine()}"
+    return {**known, "python": platform.python_version(), "system": machine}
 
 
 def epoch(device: str, dtype: str = "auto") -> str:

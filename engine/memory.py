@@ -10,18 +10,19 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from engine.config import Settings
 from engine.errors import MissingModel, OutOfMemory, Unsupported
-from engine.machine import default_limit, device, dtype_on, prepare, release
+from engine.machine import SMALL, default_limit, device, dtype_on, prepare, release
 from engine.models import ModelFile, Models, models
 from engine.types import Model
 from engine.weights import SAFE, Kind, header, weights_of
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, SMALL: 1}
 Wear = Callable[[Any, Sequence[tuple[ModelFile, float]]], None]
 
 
@@ -115,11 +116,14 @@ class Residency:
         device: str = "cpu",
         dtype: str = "auto",
         limit_bytes: int = 0,
+        turns: bool = False,
     ) -> None:
         self.models = models
         self.device = device
         self.dtype = dtype_on(device, dtype)
-        self.limit = limit_bytes or default_limit(device)
+        self.turns = turns
+        """Weights stay in the machine's memory, and come to the device layer by layer."""
+        self.limit = limit_bytes or default_limit("cpu" if turns else device)
         self._loaders = {
             (one.part, one.family): (one, fn) for fn in loaders for one in [fn.__dict__["__loader__"]]
         }
@@ -130,10 +134,12 @@ class Residency:
         """Loads so far."""
 
     @classmethod
-    def of(cls, settings: Settings, loaders: Iterable[Callable[..., Any]], models: Models) -> Residency:
-        """As the settings say."""
-        limit, kind = settings.memory_limit, device(settings.device)
-        return cls(loaders, models, device=kind, dtype=settings.dtype, limit_bytes=limit)
+    def of(
+        cls, settings: Settings, loaders: Iterable[Callable[..., Any]], models: Models, turns: bool = False
+    ) -> Residency:
+        """As the settings say, whose limit is for weights that stay on the device."""
+        limit, kind = 0 if turns else settings.memory_limit, device(settings.device)
+        return cls(loaders, models, device=kind, dtype=settings.dtype, limit_bytes=limit, turns=turns)
 
     @contextmanager
     def hold(self, ref: Model) -> Iterator[Any]:
@@ -200,8 +206,8 @@ class Residency:
             return sum(entry.bytes for entry in self._entries.values())
 
     def _pin(self, ref: Model) -> Entry:
-        dtype = dtype_on(self.device, ref.dtype if ref.dtype != "auto" else self.dtype)
-        key = (type(ref), ref.family, ref.sha256, dtype)
+        dtype = dtype_on(self.device, ref.dtype if ref.dtype not in ("auto", SMALL) else self.dtype)
+        key = (type(ref), ref.family, ref.sha256, ref.variant, dtype, ref.dtype == SMALL)
         with self._changed:
             while (entry := self._entries.get(key)) is not None:
                 if entry.ready:
@@ -222,8 +228,9 @@ class Residency:
 
     def _load(self, entry: Entry, dtype: str) -> None:
         about, load = self._loader(entry.ref)
-        file = self.models.locate(entry.ref.name, entry.ref.sha256, *about.kinds)
-        expected = estimate(file, about.place(entry.ref), dtype)
+        found = self.models.locate(entry.ref.name, entry.ref.sha256, *about.kinds)
+        file = msgspec.structs.replace(found, variant=entry.ref.variant)
+        expected = estimate(file, about.place(entry.ref), SMALL if entry.ref.dtype == SMALL else dtype)
         self._reserve(entry, expected)
         started = time.perf_counter()
         entry.value = load(file, entry.ref, self.device, dtype)
@@ -289,6 +296,12 @@ def residency() -> Residency:
     return current.get() or default_residency()
 
 
+def in_turns() -> bool:
+    """Whether what is loaded here shall stay in the machine's memory, and come to the device in turns."""
+    here = current.get()
+    return here is not None and here.turns
+
+
 @contextmanager
 def weights(ref: Model) -> Iterator[Any]:
     """The weights that a model reference means, for as long as they are used."""
@@ -312,7 +325,9 @@ def estimate(file: ModelFile, place: Place, dtype: str) -> int:
     if single and file.path.suffix.lower() != SAFE:
         return file.bytes
     folders = [file.path / one for one in place.folders if (file.path / one).is_dir()] or [file.path]
-    paths = [file.path] if single else [path for folder in folders for path in weights_of(folder)]
+    paths = (
+        [file.path] if single else [path for folder in folders for path in weights_of(folder, file.variant)]
+    )
     numbers = 0
     for path in paths:
         for name, tensor in header(path).items():

@@ -16,12 +16,13 @@ from typing import Literal
 from msgspec import Struct
 
 from engine.config import ROOT, Settings
-from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel
+from engine.errors import BadInput, MissingModel, TesseraError, UnsafeModel, Unsupported
 from engine.hashes import Memo
+from engine.kinds import ALONE, ENDINGS, FOLDERS, NOUNS, REFUSED, STARTER, stem
 from engine.known import known, offers
 from engine.weights import (
+    GGUF,
     KINDS,
-    ONNX,
     SAFE,
     UNSAFE,
     WHOLE,
@@ -36,53 +37,6 @@ from engine.weights import (
 
 Layout = Literal["diffusers", "single_file"]
 
-FOLDERS: dict[Kind, tuple[str, ...]] = {
-    "model": ("checkpoints", "diffusers", "Stable-diffusion"),
-    "denoiser": ("denoisers", "diffusion_models", "unet"),
-    "lora": ("loras", "Lora"),
-    "controlnet": ("controlnet", "ControlNet"),
-    "vae": ("vae", "VAE"),
-    "upscale": ("upscale", "upscale_models", "ESRGAN", "RealESRGAN"),
-    "face": ("faces", "facerestore_models", "GFPGAN"),
-    "detector": ("detectors", "facedetection"),
-    "background": ("background", "rembg", "BiRefNet"),
-    "segmenter": ("segmenters", "clipseg"),
-    "embedding": ("embeddings",),
-    "t2i_adapter": ("t2i_adapters",),
-    "ip_adapter": ("ip_adapters", "ipadapter"),
-    "vision": ("vision", "clip_vision"),
-    "preview": ("previews", "vae_approx"),
-    "depth": ("depth",),
-    "pose": ("pose",),
-    "caption": ("captions",),
-    "finder": ("finders",),
-    "clip": ("clip",),
-    "language": ("language",),
-    "safety": ("safety",),
-}
-"""Where each kind lies in a models folder: ours first, then as ComfyUI and Automatic1111 call it."""
-
-ENDINGS: dict[Kind, tuple[str, ...]] = {"detector": (ONNX, SAFE), "background": (ONNX,)}
-"""Of the single files of a kind; safetensors where nothing is said."""
-ALONE: dict[str, Kind] = {
-    "upscaler.safetensors": "upscale",
-    "face-restorer.safetensors": "face",
-    "face-finder.onnx": "detector",
-    "background.onnx": "background",
-}
-"""Files of the starter family that are a whole model."""
-
-
-NOUNS: dict[Kind, str] = {
-    "upscale": "upscaler",
-    "face": "face restorer",
-    "detector": "face finder",
-    "background": "background remover",
-}
-"""What models of a kind are called, where the kind is no word for it."""
-STARTER = "starter-"
-"""What names of the starter family begin with, but for its base."""
-
 
 class ModelFile(Struct, frozen=True):
     """Weights on this machine: one file, or a folder in the diffusers layout."""
@@ -94,6 +48,10 @@ class ModelFile(Struct, frozen=True):
     bytes: int
     source: str
     """Where it was found, in words without a path."""
+    variant: str = ""
+    """Which weights of a folder are read, in the parts that have several."""
+    part_of: str = ""
+    """The whole model that it lies in, for a part that can also be loaded alone."""
 
 
 class Models:
@@ -111,10 +69,10 @@ class Models:
         return cls(list(dict.fromkeys(folders)), memo=settings.data / "hashes.json")
 
     def find(self, name: str, kind: Kind = "model") -> ModelFile:
-        """The model of this name. Raises BadInput, UnsafeModel or MissingModel."""
+        """The model of this name. Raises BadInput, UnsafeModel, Unsupported or MissingModel."""
         check_name(name)
-        if name.lower().endswith(UNSAFE):
-            raise unsafe(name)
+        if name.lower().endswith(REFUSED):
+            raise refusal(name)
         wanted = stem(name, kind)
         refused = ""
         for file in self._every(kind):
@@ -127,8 +85,8 @@ class Models:
             return cached
         if refused:
             raise unsafe(wanted)
-        if pickle := next(self._pickles(kind, wanted), None):
-            raise unsafe(wanted + pickle.suffix)
+        if other := next(self._refused(kind, wanted), None):
+            raise refusal(wanted + other.suffix)
         raise self._missing(name, kind)
 
     def list(self, kind: Kind | None = None) -> list[ModelFile]:
@@ -182,7 +140,8 @@ class Models:
         for file in (*self._every("model"), *self._hub_models()):
             if file.layout == "diffusers" and (file.path / kind / "config.json").is_file():
                 path = file.path / kind
-                yield ModelFile(f"{file.name}/{kind}", kind, path, "diffusers", size_of(path), file.source)
+                name, size = f"{file.name}/{kind}", size_of(path)
+                yield ModelFile(name, kind, path, "diffusers", size, file.source, part_of=file.name)
 
     def _starter(self, folder: Path, kind: Kind) -> Iterator[ModelFile]:
         """`starter/base` is `starter`; another folder of the family is `starter-NAME`."""
@@ -232,10 +191,10 @@ class Models:
                 hub_id = repo.name.removeprefix("models--").replace("--", "/")
                 yield ModelFile(hub_id, kind, snapshot, "diffusers", size_of(snapshot), "Hugging Face cache")
 
-    def _pickles(self, kind: Kind, name: str) -> Iterator[Path]:
+    def _refused(self, kind: Kind, name: str) -> Iterator[Path]:
         for folder in self.folders:
             for sub in FOLDERS[kind]:
-                for ending in UNSAFE:
+                for ending in REFUSED:
                     if (path := folder / sub / (name + ending)).is_file():
                         yield path
 
@@ -249,6 +208,8 @@ class Models:
             terms = f", licence {found.licence}" if found.licence else ""
             where = f"huggingface.co/{found.hub}" if found.hub else found.url.removeprefix("https://")
             remedy = f"Run `python server.py models fetch {plain}`: it comes from {where}{size}{terms}.{have}"
+        elif other := self._other_kind(name, kind):
+            remedy = f"What has that name here is of kind {other!r}: load it as that.{have}"
         elif name.startswith(STARTER):
             remedy = f"{trained(plain, kind)}{have}"
         elif name.count("/") == 1:
@@ -261,6 +222,13 @@ class Models:
             remedy = f"Put {plain}{ending} into models/{FOLDERS[kind][0]}.{have}"
         noun = NOUNS.get(kind, kind)
         return MissingModel(f"There is no {noun} named {name!r} on this machine.", remedy=remedy)
+
+    def _other_kind(self, name: str, kind: Kind) -> Kind | None:
+        """What something of that name is, if it is nothing of this kind."""
+        files = (file for other in KINDS if other != kind for file in self.list(other) if file.name == name)
+        if (file := next(files, None)) is None:
+            return None
+        return kind_of(file.path) if file.layout == "diffusers" else file.kind
 
 
 current: ContextVar[Models | None] = ContextVar("models", default=None)
@@ -336,10 +304,14 @@ def trained(name: str, kind: Kind) -> str:
     )
 
 
-def stem(name: str, kind: Kind) -> str:
-    """The name without the ending of a file."""
-    found = next((e for e in ENDINGS.get(kind, (SAFE,)) if name.lower().endswith(e)), "")
-    return name[: len(name) - len(found)]
+def refusal(name: str) -> TesseraError:
+    """Why weights with such an ending are not loaded, and what to do."""
+    if name.lower().endswith(GGUF):
+        remedy = f'Get it as {SAFE} or as a folder; load_model makes it small with dtype "float8".'
+        return Unsupported(
+            f"{name} is quantised in the manner of GGUF, which is not read here.", remedy=remedy
+        )
+    return unsafe(name)
 
 
 def unsafe(name: str) -> UnsafeModel:

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from engine import ports
-from engine.annotations import describe, meta_of
+from engine.annotations import describe, meta_of, type_name
 from engine.context import Answer, Context
 from engine.errors import BadDeclaration
 from engine.ports import Either, JsonValue, ListOf, Piece, PortType, Scalar, Var
-from engine.types import Value
+from engine.types import Secret, Value
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 Kind = Literal["pure", "source", "effect"]
@@ -215,6 +215,8 @@ def read(
     )
     if (spec.steers or answer) and not is_async:
         raise wrong(fn, "it awaits a piece of graph but is not async", "Write `async def`.")
+    if (spec.steers or answer) and type_name(Secret) in classes:
+        raise wrong(fn, "it steers the graph and takes a secret", "Let a node of its own use the secret.")
     return Declared(spec, fn, context, answer, fingerprint, classes)
 
 
@@ -273,10 +275,13 @@ def read_default(fn: Callable[..., Any], p: inspect.Parameter, kind: PortType) -
         if not ports.optional(kind) and kind != Scalar("json"):
             raise wrong(fn, f"the default of {p.name!r} is None", f"Write `{p.name}: … | None = None`.")
         return None
+    given = list(p.default) if isinstance(p.default, tuple) else p.default
+    if isinstance(given, Secret):
+        given = given.name
     if not ports.typeable(kind):
         raise wrong(fn, f"the default of {p.name!r} is no plain value", "Use None, or leave it out.")
     try:
-        return ports.convert(list(p.default) if isinstance(p.default, tuple) else p.default, kind)
+        return ports.convert(given, kind)
     except msgspec.ValidationError as error:
         remedy = f"Want {ports.words(kind)}."
         raise wrong(fn, f"the default of {p.name!r} does not fit: {error}", remedy) from None

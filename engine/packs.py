@@ -25,6 +25,7 @@ from engine.config import ROOT
 from engine.errors import BadDeclaration, TesseraError, shown
 from engine.node import NAME, NodeSpec
 from engine.registry import Entry, Failed, Pack, bad_name, in_pack, modules_of
+from engine.vault import harmless
 
 LIMIT = 20.0
 """Seconds that a pack may take to import."""
@@ -135,6 +136,7 @@ async def ask(path: Path, limit: float, answer: IO[bytes]) -> int | None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "engine.packs", "describe", str(path.absolute())),
         cwd=ROOT,  # where `-m` finds the engine
+        env=harmless(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=answer,
         stderr=asyncio.subprocess.DEVNULL,

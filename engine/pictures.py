@@ -32,7 +32,9 @@ DEPTHS: dict[PictureFormat, tuple[Depth, ...]] = {"png": (8, 16), "tiff": (8, 16
 """What a format holds, where it is not 8 bits alone."""
 Subsampling = Literal["auto", "4:4:4", "4:2:2", "4:2:0"]
 SEGMENT = 65_000
-"""Bytes that fit into the one Exif segment of a JPEG."""
+"""Bytes that fit into the one Exif segment of a JPEG, or one of its comments."""
+OURS = b"tessera\0"
+"""What a comment begins with that goes on with the one before."""
 DESCRIPTION = 0x010E
 """The Exif tag that holds the metadata, as JSON."""
 CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -71,8 +73,8 @@ def picture_bytes(
 ) -> bytes:
     """The picture as a file. JPEG has no alpha: it is laid on white.
 
-    `metadata` becomes text chunks of a PNG, else JSON in the Exif description; in a JPEG as far as that holds
-    it. `lossless` is for WebP; `subsampling` (how finely colour is kept) for JPEG and AVIF.
+    `metadata` becomes text chunks of a PNG, else JSON in the Exif description; in a JPEG the longest texts go
+    into comments. `lossless` is for WebP; `subsampling` (how finely colour is kept) for JPEG and AVIF.
     """
     if depth not in DEPTHS.get(format, (8,)):
         want = f"{' or '.join(map(str, DEPTHS.get(format, (8,))))} bits for {format}"
@@ -90,8 +92,13 @@ def picture_bytes(
     elif format != "webp":
         fine = "4:4:4" if quality >= 90 else "4:2:0"
         options["subsampling"] = fine if subsampling == "auto" else subsampling
-    options["exif"] = exif(metadata or {}, SEGMENT if format == "jpeg" else None)
-    return written(on_white(to_file(pixels)) if format == "jpeg" else to_file(pixels), format, **options)
+    short = fitting(metadata or {}, SEGMENT) if format == "jpeg" else metadata or {}
+    options["exif"] = exif(short)
+    if format != "jpeg":
+        return written(to_file(pixels), format, **options)
+    data = written(on_white(to_file(pixels)), format, **options)
+    long = {key: text for key, text in (metadata or {}).items() if key not in short}
+    return with_comments(data, described(long).encode()) if long else data
 
 
 def written(file: Opened, format: str, **options: Any) -> bytes:
@@ -267,18 +274,33 @@ def on_white(file: Opened) -> Opened:
     return white
 
 
-def exif(metadata: Mapping[str, str], limit: int | None = None) -> bytes:
-    """The metadata as Exif; the longest texts are left out until the rest fits into `limit` bytes."""
+def exif(metadata: Mapping[str, str]) -> bytes:
+    """The metadata as Exif; nothing for nothing."""
     from PIL import Image as pil
 
-    kept = dict(metadata)
-    while limit is not None and len(json.dumps(kept)) > limit:
-        del kept[max(kept, key=lambda key: len(kept[key]))]
-    if not kept:
+    if not metadata:
         return b""
     found = pil.Exif()
-    found[DESCRIPTION] = described(kept)
+    found[DESCRIPTION] = described(metadata)
     return found.tobytes()
+
+
+def fitting(metadata: Mapping[str, str], limit: int) -> dict[str, str]:
+    """The metadata without the longest of its texts, so that the rest takes at most `limit` bytes."""
+    kept = dict(metadata)
+    while len(described(kept)) > limit:
+        del kept[max(kept, key=lambda key: len(kept[key]))]
+    return kept
+
+
+def with_comments(data: bytes, text: bytes) -> bytes:
+    """A JPEG with a text of any length, in as many comments as it takes, behind its first segments."""
+    at = 2
+    while data[at] == 0xFF and 0xE0 <= data[at + 1] <= 0xEF:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    parts = [OURS + text[start : start + SEGMENT] for start in range(0, len(text), SEGMENT)]
+    comments = [b"\xff\xfe" + struct.pack(">H", len(part) + 2) + part for part in parts]
+    return data[:at] + b"".join(comments) + data[at:]
 
 
 def described(metadata: Mapping[str, str]) -> str:

@@ -10,8 +10,9 @@ from msgspec import UNSET, Struct
 
 from engine.digest import digest, key_prefix
 from engine.errors import Problem
-from engine.ports import ARTIFACT, Class, Either, ListOf, Piece, PortType, Scalar
+from engine.ports import ARTIFACT, SECRET, Class, Either, ListOf, Piece, PortType, Scalar
 from engine.registry import Entry
+from engine.types import Secret
 from engine.variables import has_var
 from engine.wires import Fit
 
@@ -63,8 +64,19 @@ class Shape:
     """A node as the planner and the run use it: looked up once, not per step."""
 
     __slots__ = (
-        *("artifacts", "defaults", "eager", "eager_names", "entry", "generic"),
-        *("inputs", "is_async", "limited", "names", "outputs", "single", "spec", "trivial"),
+        *("artifacts", "defaults", "eager", "eager_names", "entry", "generic", "seeds"),
+        *(
+            "inputs",
+            "is_async",
+            "limited",
+            "names",
+            "outputs",
+            "scalar",
+            "secrets",
+            "single",
+            "spec",
+            "trivial",
+        ),
     )
 
     def __init__(self, entry: Entry) -> None:
@@ -76,16 +88,22 @@ class Shape:
         self.eager_names = tuple(n for n, e in zip(self.names, self.eager, strict=True) if e)
         spec = self.spec
         self.is_async = entry.declared is not None and inspect.iscoroutinefunction(entry.declared.run)
-        self.trivial = spec.lane == "inline" and spec.kind == "pure" and not (self.is_async or spec.steers)
+        self.secrets = frozenset(p.name for p in self.spec.inputs if holds(p.type, SECRET))
+        plain = not (self.is_async or spec.steers or self.secrets)
+        self.trivial = spec.lane == "inline" and spec.kind == "pure" and plain
         """Whether it runs at once, on the loop: a sum, a text joined."""
         self.outputs = {p.name: i for i, p in enumerate(self.spec.outputs)}
         self.single = self.names_single()
-        self.defaults = {
-            p.name: Const(p.default, digest(p.default)) for p in self.spec.inputs if p.default is not UNSET
-        }
+        left_out = {p.name: p.default for p in self.spec.inputs if p.default is not UNSET}
+        for name in self.secrets & left_out.keys():
+            left_out[name] = named(left_out[name])
+        self.defaults = {name: Const(value, digest(value)) for name, value in left_out.items()}
         self.generic = any(has_var(p.type) for p in self.spec.inputs)
         self.limited = frozenset(i for i, p in enumerate(self.spec.inputs) if has_limits(p.type))
-        self.artifacts = frozenset(p.name for p in self.spec.inputs if holds_artifact(p.type))
+        self.scalar = all(isinstance(p.type, Scalar) for p in spec.outputs)
+        """Whether it gives numbers and texts alone: no file, no model."""
+        self.seeds = tuple(i for i, p in enumerate(spec.inputs) if p.ui.get("x-widget") == "seed")
+        self.artifacts = frozenset(p.name for p in self.spec.inputs if holds(p.type, ARTIFACT))
 
     def names_single(self) -> bool:
         """One port called `out`: the function returns the value itself, not a tuple of fields."""
@@ -111,6 +129,8 @@ class PlanStep(Struct):
     """Of the outputs, with variables filled in."""
     checks: tuple[int, ...] = ()
     """Wired inputs with limits: a type fits a wire before the run, a value only during it."""
+    guards: bool = False
+    """A check that no workflow names: the policy put it in."""
 
 
 class Limits(Struct, frozen=True):
@@ -153,16 +173,24 @@ class Plan(Struct):
                 waiting += [source.plan for source in step.sources if isinstance(source, Body)]
 
 
-def holds_artifact(t: PortType) -> bool:
+def holds(t: PortType, name: str) -> bool:
+    """Whether values of the class of this name may stand here."""
     match t:
         case Class(ancestry=ancestry):
-            return ARTIFACT in ancestry
+            return name in ancestry
         case ListOf(item=item):
-            return holds_artifact(item)
+            return holds(item, name)
         case Either(options=options):
-            return any(holds_artifact(o) for o in options)
+            return any(holds(o, name) for o in options)
         case _:
             return False
+
+
+def named(value: Any) -> Any:
+    """Names of secrets, as typed in, as what goes to a node."""
+    if isinstance(value, list):
+        return [named(item) for item in value]
+    return Secret(value) if isinstance(value, str) else value
 
 
 def has_limits(t: PortType) -> bool:

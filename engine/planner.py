@@ -16,7 +16,7 @@ from engine.ports import JsonValue
 from engine.registry import Registry
 from engine.scope import FLOW, GROUP, Typed, lay_out
 from engine.types import Artifact
-from engine.workflow import DEPTH_LIMIT, Group, Step, Workflow, nearest, shape, split
+from engine.workflow import DEPTH_LIMIT, Group, NamedInput, Step, Workflow, nearest, shape, split
 
 
 class Planner:
@@ -72,6 +72,8 @@ class Planner:
                     problems.append(problem)
                 elif name in inputs:
                     typed[split(to)] = Typed(inputs[name], name)
+            if name in inputs and (want := beyond(target, inputs[name])):
+                problems.append(Problem("bad_value", input=name, got=shown(inputs[name]), want=want))
         return typed, problems
 
     def misled(self, workflow: Workflow, name: str, to: str) -> Problem | None:
@@ -97,6 +99,17 @@ class Planner:
         for value in inputs.values():
             found.update(text for text in strings(value) if len(text) <= 64)
         return found
+
+
+def beyond(target: NamedInput, value: JsonValue) -> str:
+    """What a named input wants, if a number is not within its own limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if target.least is not None and value < target.least:
+        return f"at least {target.least:g}"
+    if target.most is not None and value > target.most:
+        return f"at most {target.most:g}"
+    return ""
 
 
 def present(port: str, step: Step, found: Shape) -> bool:
@@ -152,6 +165,10 @@ def signature(workflow: Workflow, planner: Planner) -> dict[str, Any]:
             schema["title"] = target.title
         if target.help:
             schema["description"] = target.help
+        if target.least is not None:
+            schema["minimum"] = target.least
+        if target.most is not None:
+            schema["maximum"] = target.most
         inputs[name] = schema
         if needed:
             required.append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -83,6 +84,11 @@ PortType = Union[Scalar, Menu, Class, Nothing, Var, ListOf, Either, Piece]  # no
 
 ARTIFACT = "Artifact"
 """The class whose values can be typed in as an artifact id."""
+SECRET = "Secret"
+"""The class whose values can be typed in as the name of a secret."""
+SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+NAMED = frozenset((ARTIFACT, SECRET))
+"""Classes whose values are typed in by a name or an id."""
 
 
 def optional(t: PortType) -> bool:
@@ -96,7 +102,7 @@ def typeable(t: PortType) -> bool:
         case Scalar() | Menu() | Nothing():
             return True
         case Class(ancestry=ancestry):
-            return ARTIFACT in ancestry
+            return not NAMED.isdisjoint(ancestry)
         case ListOf(item=item):
             return typeable(item)
         case Either(options=options):
@@ -144,13 +150,11 @@ def limits(t: Scalar) -> str:
 
 def span(t: Scalar) -> str:
     """From where to where a number may go."""
-    low = f"{t.ge}" if t.ge is not None else f"more than {t.gt}" if t.gt is not None else ""
-    high = f"{t.le}" if t.le is not None else f"less than {t.lt}" if t.lt is not None else ""
-    if low and high:
-        return f"{low} to {high}" if t.ge is not None and t.le is not None else f"{low}, {high}"
-    if t.ge is not None:
-        return f"from {low}"
-    return f"up to {high}" if t.le is not None else low or high
+    if t.ge is not None and t.le is not None:
+        return f"{t.ge} to {t.le}"
+    low = f"from {t.ge}" if t.ge is not None else f"more than {t.gt}" if t.gt is not None else ""
+    high = f"up to {t.le}" if t.le is not None else f"less than {t.lt}" if t.lt is not None else ""
+    return ", ".join(end for end in (low, high) if end)
 
 
 @lru_cache(maxsize=4096)
@@ -165,6 +169,8 @@ def python(t: PortType) -> Any:
             return None
         case Class(ancestry=ancestry) if ARTIFACT in ancestry:
             return str
+        case Class(ancestry=ancestry) if SECRET in ancestry:
+            return Annotated[str, Meta(pattern=f"^{SECRET_NAME.pattern}$")]
         case _:
             raise msgspec.ValidationError(f"Expected {words(t)}, which cannot be typed in")
 
@@ -230,6 +236,14 @@ def schema(t: PortType) -> dict[str, Any]:
                 "type": "string",
                 "x-port": t.name,
                 "description": "An artifact id, from an upload or a run.",
+            }
+        case Class(ancestry=ancestry) if SECRET in ancestry:
+            return {
+                "type": "string",
+                "pattern": f"^{SECRET_NAME.pattern}$",
+                "x-port": t.name,
+                "x-widget": "secret",
+                "description": "The name of a secret, never its value.",
             }
         case Class():
             return {"x-port": t.name}

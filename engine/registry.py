@@ -18,7 +18,7 @@ from engine import ports, types
 from engine.annotations import type_name
 from engine.digest import hashed
 from engine.errors import BadDeclaration
-from engine.node import NAME, RESERVED, Declared, InputPort, NodeSpec, input_schema
+from engine.node import NAME, RESERVED, Declared, InputPort, NodeSpec, OutputPort, input_schema
 from engine.ports import Class, ListOf, Piece, PortType
 from engine.types import Value
 from engine.wires import fit
@@ -155,7 +155,7 @@ def palette_entry(entry: Entry) -> dict[str, Any]:
         "lane": spec.lane,
         **({"pack": entry.pack} if entry.pack else {}),
         "inputs": [palette_input(port) for port in spec.inputs],
-        "outputs": [{"name": port.name, "type": ports.words(port.type)} for port in spec.outputs],
+        "outputs": [palette_output(port) for port in spec.outputs],
     }
 
 
@@ -164,6 +164,7 @@ def palette_input(port: InputPort) -> dict[str, Any]:
         "name": port.name,
         "schema": input_schema(port),
         "type": ports.words(port.type),
+        "port": plain(port.type),
         "required": port.required,
     }
     if not port.required:
@@ -171,6 +172,15 @@ def palette_input(port: InputPort) -> dict[str, Any]:
     if isinstance(port.type, Piece):
         shown["piece"] = True
     return shown
+
+
+def palette_output(port: OutputPort) -> dict[str, Any]:
+    return {"name": port.name, "type": ports.words(port.type), "port": plain(port.type)}
+
+
+def plain(kind: PortType) -> Any:
+    """A type of port as JSON has it."""
+    return msgspec.json.decode(msgspec.json.encode(kind))
 
 
 def declared_in(modules: Iterable[ModuleType]) -> list[Declared]:

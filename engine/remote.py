@@ -24,6 +24,7 @@ SILENCE = 15.0
 """Seconds that a server may say nothing."""
 CONNECTING = 10.0
 MOVED = (301, 302, 303, 307, 308)
+UNREACHED = "Look whether this machine reaches it (a proxy goes into HTTPS_PROXY), or try again later."
 TOTAL = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -88,11 +89,17 @@ class Remote:
         if start and if_range:
             headers["If-Range"] = if_range
         with ExitStack() as stack:
-            client = stack.enter_context(httpx2.Client(timeout=times, follow_redirects=False))
+            try:
+                client = stack.enter_context(httpx2.Client(timeout=times, follow_redirects=False))
+            except (ValueError, ImportError, OSError) as error:  # of HTTPS_PROXY, or SSL_CERT_FILE
+                text = f"The network settings of this machine cannot be used: {first_line(error)}"
+                remedy = "Set HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE right, or take them away."
+                raise SourceFailed(text, remedy=remedy) from None
             try:
                 yield answered(url, self._follow(client, stack, url, headers), start)
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise Broken(f"{shown(url)} does not answer: {type(error).__name__}.") from None
+                text = f"{shown(url)} does not answer: {type(error).__name__}."
+                raise Broken(text, remedy=UNREACHED) from None
 
     def _follow(
         self, client: httpx2.Client, stack: ExitStack, url: str, headers: Mapping[str, str]
@@ -144,10 +151,7 @@ def answered(url: str, response: httpx2.Response, start: int) -> Answer:
     """The response, if it is a file."""
     status, headers = response.status_code, response.headers
     if status in (401, 403):
-        remedy = (
-            "Accept the model's licence on its page, and set HF_TOKEN to an access token of your account."
-        )
-        raise Forbidden(f"{shown(url)} gives this only to those who may have it ({status}).", remedy=remedy)
+        raise kept_back(url, status, headers.get("X-Error-Code", ""))
     if status in (404, 410):
         raise NotFound(f"There is no {shown(url)}.", remedy="Look for its name on the site.")
     if status in (408, 429) or status >= 500:
@@ -162,6 +166,20 @@ def answered(url: str, response: httpx2.Response, start: int) -> Answer:
             raise SourceFailed(f"{shown(url)} sends other bytes than it was asked for.")
         first, total = start, int(found[2])
     return Answer(first, total, headers, response.iter_raw())
+
+
+def kept_back(url: str, status: int, code: str) -> TesseraError:
+    """A refusal: the hub says by its code whether a licence waits, or whether there is nothing to see."""
+    if code == "RepoNotFound":
+        text = f"There is no {shown(url)}, or it is private."
+        return NotFound(text, remedy="Look for its name on the site; for a private one set HF_TOKEN.")
+    remedy = "Accept the model's licence on its page, and set HF_TOKEN to an access token of your account."
+    return Forbidden(f"{shown(url)} gives this only to those who may have it ({status}).", remedy=remedy)
+
+
+def first_line(error: Exception) -> str:
+    said = (str(error).splitlines() or [""])[0].rstrip(".")
+    return f"{said or type(error).__name__}."
 
 
 def origin(url: str) -> Origin:

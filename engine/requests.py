@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from engine import policy
+from engine import insight, policy, safety
 from engine.assets import Assets
+from engine.canonical import Raw
 from engine.config import Settings
 from engine.errors import Invalid, NotFound, Problem
 from engine.events import Job, Request
@@ -24,7 +25,7 @@ from engine.planner import Planner
 from engine.ports import JsonValue
 from engine.scope import FLOW
 from engine.types import MAX_SEED, Artifact
-from engine.workflow import DEPTH_LIMIT, Raw, Workflow, read, settle_seeds, shape
+from engine.workflow import DEPTH_LIMIT, Workflow, read, settle_seeds, shape
 
 MOST = 100
 """Runs that one request may ask for."""
@@ -39,22 +40,29 @@ class Desk:
         self.planner = planner
         self.library = library
         self.assets = assets
+        self.settings = config
         self.document_limit = config.document_limit
         self.limits = policy.limits_of(config)
 
-    async def jobs(self, request: Request, owner: str) -> list[Job]:
-        """The jobs that a request asks for, checked; Invalid with every problem."""
+    async def jobs(self, request: Request, owner: str, *, drawn: list[int] | None = None) -> list[Job]:
+        """The jobs that a request asks for, checked; Invalid with every problem.
+
+        `drawn` has the seeds that were drawn so far, where several requests are to have the same.
+        """
         if not 1 <= request.count <= MOST:
             raise Invalid([Problem("bad_value", input="count", got=str(request.count), want=f"1 to {MOST}")])
+        mode = safety.mode_for(self.settings, owner, request.mode)
         raw, name = await self.document(request.workflow, owner)
         workflow = shape(raw)
         files = await self.files(workflow, request.inputs, owner)
         jobs: list[Job] = []
-        drawn: list[int] = []
+        drawn = [] if drawn is None else drawn
         for turn in range(request.count):
             document, inputs = self.settle(raw, workflow, request.inputs, turn, drawn)
             if not turn:
-                plan = await self.plan(shape(document), inputs, request.targets, files)
+                plan = await self.plan(
+                    shape(document), inputs, request.targets, files, explain=request.explain
+                )
             jobs.append(
                 Job(
                     id="",
@@ -68,6 +76,8 @@ class Desk:
                     state="held" if request.hold else "queued",
                     priority=request.priority,
                     warnings=list(plan.warnings),
+                    mode=mode,
+                    explain=request.explain,
                 )
             )
         return jobs
@@ -160,9 +170,13 @@ class Desk:
         inputs: Mapping[str, JsonValue],
         targets: list[str] | None,
         files: Mapping[str, Artifact],
+        *,
+        explain: bool = False,
     ) -> Plan:
         def plan() -> Plan:
             made = self.planner.plan(workflow, inputs=inputs, targets=targets, files=files)
+            if explain:
+                made = insight.explained(made, self.planner.shape)
             return policy.apply(made, self.limits)
 
         return await asyncio.to_thread(plan) if len(workflow.steps) > LARGE else plan()

@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 from engine.db import Migration, Reading, Writing
 from engine.errors import Conflict, Invalid, NotFound, Problem, shown
 from engine.events import Event, Job, JobState, Question, StepReport, builtins
-from engine.log import append
+from engine.log import append, erase, newest
 from engine.ports import JsonValue
 from engine.types import Artifact
 
@@ -55,6 +55,8 @@ class Asked(Struct):
     targets: list[str] | None = None
     files: dict[str, Artifact] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+    mode: int = 0
+    explain: bool = False
 
 
 class Found(Struct):
@@ -129,6 +131,7 @@ def insert(db: Writing, job: Job, key: str, fingerprint: str) -> Job:
     if job.state not in ("queued", "held"):
         raise ValueError(f"a job is added queued or held, not {job.state}")
     data = {"title": job.title, "workflow": job.workflow, "state": job.state, "priority": job.priority}
+    data["mode"] = job.mode
     data |= small("inputs", job.inputs)
     created = append(db, Event("job.created", owner=job.owner, job=job.id, data=data))
     job = replace(job, position=float(created.seq))  # grows over restarts, whatever the clock does
@@ -158,6 +161,11 @@ def settle(db: Writing, job: Job, lease: str = "") -> Job:
         data["questions"] = builtins(job.questions)
     if job.outputs:
         data |= small("outputs", job.outputs)
+    for name in ("inputs", "models", "workflow"):  # also those inputs that the document itself gives
+        if told := job.receipt.get(name):
+            data |= small(name, told)
+    if verdicts := job.receipt.get("verdicts"):
+        data |= {"mode": job.mode} | small("verdicts", verdicts)
     append(db, Event("job.state", owner=job.owner, job=job.id, data=data))
     return job
 
@@ -264,6 +272,14 @@ def place_before(db: Writing, other: Job, id: str) -> float:
     return place_before(db, load(db, other.id, None, LIGHT), id)
 
 
+def place_after(db: Writing, other: Job, id: str) -> float:
+    """A position between another job and the one that comes after it, or the end."""
+    sql = f"SELECT id FROM jobs WHERE {UNFINISHED} AND position > ? AND id != ? ORDER BY position LIMIT 1"
+    if (found := db.execute(sql, (other.position, id)).fetchone()) is None:
+        return float(newest(db) + 1)
+    return place_before(db, load(db, found[0], None, LIGHT), id)
+
+
 def renumber(db: Writing) -> None:
     ids = db.execute(f"SELECT id FROM jobs WHERE {UNFINISHED} ORDER BY position").fetchall()
     for position, (id,) in enumerate(ids, 1):  # below any later job's, which is the number of an event
@@ -283,7 +299,7 @@ def delete(db: Writing, job: Job) -> tuple[str, ...]:
     """Remove a job with all that hangs on it; returns the sha256 of the artifacts it mentions."""
     forget(db, job.id)
     db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-    db.execute("DELETE FROM events WHERE job = ? AND job != '' AND kind = 'steps'", (job.id,))
+    erase(db, job.id, "steps")
     return tuple(dict.fromkeys(mentioned([builtins(job.files), job.outputs])))
 
 

@@ -6,23 +6,28 @@ import asyncio
 import contextvars
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from engine.calls import explain
+from engine.cache import Cached
+from engine.digest import digest, hashed
 from engine.errors import TesseraError
 from engine.events import CacheUse, Question, StepReport
 from engine.flights import CANCELLED, Flights, Result, Stop
 from engine.frame import Frame
+from engine.gate import Vouched
 from engine.plan import Plan, PlanStep
+from engine.policy import Guard
 from engine.types import Artifact, Image, Value
 
 SLICE = 0.01
 """Seconds of trivial calls before the loop gets a turn."""
 WEIGHTS = {"inline": 0.02, "io": 1.0, "cpu": 1.0, "gpu": 10.0}
 """What a step of each lane counts in a run's progress."""
+SEEDS = 1000
+"""Turns of a loop whose seeds are noted."""
 
 
 class Listener:
@@ -42,6 +47,15 @@ class Listener:
         return []
 
 
+class Effect(NamedTuple):
+    """Something that a step did to the world."""
+
+    step: str
+    place: str
+    """The step with the turns of the loops around it."""
+    value: Any
+
+
 class Ending(Struct):
     """How a run ended: every end's value, or why it has none."""
 
@@ -49,8 +63,10 @@ class Ending(Struct):
     stops: dict[str, Stop]
     steps: dict[str, StepReport]
     questions: list[Question] = field(default_factory=list)
-    effects: list[Any] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
     """What effects returned, as they happened."""
+    marks: dict[str, bytes] = field(default_factory=dict)
+    """Digests of the values."""
 
 
 class Run:
@@ -70,6 +86,7 @@ class Run:
         ambient: contextvars.Context | None = None,
         previews: bool = True,
         fresh: bool = False,
+        guard: Guard | None = None,
     ) -> None:
         self.plan = plan
         self.flights = flights
@@ -81,9 +98,19 @@ class Run:
         self.previews = previews
         self.fresh = fresh
         """Use nothing from the cache: what `verify` needs."""
+        self.guard = guard
+        """How what leaves is checked; None where nothing is."""
+        self.vouched = Vouched()
         self.reports: dict[str, StepReport] = {}
         self.questions: dict[str, Question] = {}
-        self.effects: list[Any] = []
+        self.effects: list[Effect] = []
+        self.frame: Frame | None = None
+        self.turns: dict[str, int] = {}
+        """What steps within loops gave in all their turns, summed up, since turns may end in any order."""
+        self.drawn: dict[str, dict[str, Any]] = {}
+        """The seeds that steps within loops were given: by step and input, then by the turn."""
+        self.tell_receipt: Callable[[str], str] = lambda path: ""
+        """What a file that a step saves may say of how it came to be."""
         self.stopped = False
         self.ready: deque[tuple[Frame, int]] = deque()
         self._left = plan.limits.calls
@@ -100,7 +127,7 @@ class Run:
 
     async def finish(self) -> Ending:
         """Run to the end."""
-        frame = Frame(self, self.plan, [], "")
+        frame = self.frame = Frame(self, self.plan, [], "")
         ends = self.plan.ends
         teller = self._loop.create_task(self._tell())
         try:
@@ -116,6 +143,17 @@ class Run:
         for task in list(self._tasks):
             task.cancel()
         self.pump_soon()
+
+    def lets_out(self, value: Any, mark: bytes | None = None) -> bool:
+        """Whether a value may leave: in Safe mode only what was checked."""
+        return self.guard is None or not self.guard.closed or self.vouched.may_leave(value, mark)
+
+    async def check(self, id: str, value: Any) -> Result:
+        """Look at something that is to leave on its own; like any call it is cached, timed and reported."""
+        assert self.guard is not None
+        frame = Frame(self, self.guard.lone(id), [(value, digest(value))], "")
+        await frame.settled([0])
+        return frame.results[0] or CANCELLED
 
     def raise_priority(self, priority: int) -> None:
         """Let calls that have yet to start ask with this priority."""
@@ -137,7 +175,7 @@ class Run:
                 frame.start(index)
             except Exception as error:
                 step = frame.plan.steps[index]
-                self.settle(frame, index, Stop("failed", explain(error, step.id)))
+                self.settle(frame, index, Stop("failed", self.flights.explain(error, step.id)))
             turns += 1
             if not turns & 31 and time.perf_counter() > until:
                 self._loop.call_soon(self._pump)
@@ -184,6 +222,10 @@ class Run:
                 report.problem = result.problem
         elif report.state not in ("failed", "asking"):
             report.state = "done"
+        if step.guards and not isinstance(result, Stop):
+            self.vouched.add(result, 0)
+            said = result.values[step.shape.outputs["verdict"]]
+            report.verdicts += said if step.maps else [said]
         self._weight_done += WEIGHTS[step.shape.spec.lane]
         self._changed.add(step.id)
         frame.settle(index, result)
@@ -202,6 +244,28 @@ class Run:
         if use == "ran" or not report.calls:
             report.cache = use
         self._changed.add(step.id)
+
+    def done(self, step: PlanStep, path: str, turn: int, result: Cached) -> None:
+        """A step that is not cached gave this; of an effect it is what it did to the world."""
+        if step.shape.spec.kind == "effect":
+            place = f"{path}#{turn}" if step.maps else path
+            self.effects += [Effect(step.id, place, value) for value in result.values]
+
+    def turned(self, frame: Frame) -> None:
+        """A turn of a piece of graph is over: note what its steps gave, and the seeds that they had."""
+        for step, result in zip(frame.plan.steps, frame.results, strict=True):
+            if not isinstance(result, Cached):
+                continue
+            mark = int.from_bytes(hashed(frame.path.encode() + b"".join(result.digests)), "big")
+            self.turns[step.id] = (self.turns.get(step.id, 0) + mark) % 2**128
+            for index in step.shape.seeds:
+                known = self.drawn.setdefault(f"{step.id}.{step.shape.names[index]}", {})
+                if len(known) < SEEDS and not isinstance(got := frame.read(step.sources[index]), Stop):
+                    known[frame.path] = got[0]
+
+    def receipt(self, path: str) -> str:
+        """What a file saved by this step may say of how it came to be; asked from the node's thread."""
+        return self.tell_receipt(path)
 
     def begin(self, step: PlanStep) -> None:
         report = self.reports[step.id]
@@ -255,13 +319,14 @@ class Run:
 
     def _ending(self, frame: Frame, ends: Sequence[int]) -> Ending:
         values: dict[str, Any] = {}
+        marks: dict[str, bytes] = {}
         stops: dict[str, Stop] = {}
         for name, source in self.plan.outputs.items():
             got = frame.read(source)
             if isinstance(got, Stop):
                 stops[name] = got
             else:
-                values[name] = got[0]
+                values[name], marks[name] = got
         for index in ends:
             if isinstance(result := frame.results[index], Stop):
                 stops.setdefault(frame.plan.steps[index].id, result)
@@ -269,4 +334,4 @@ class Run:
             if report.state in ("waiting", "running"):
                 report.state = "cancelled" if self.stopped else "skipped"
         self.tell()
-        return Ending(values, stops, self.reports, list(self.questions.values()), self.effects)
+        return Ending(values, stops, self.reports, list(self.questions.values()), self.effects, marks)

@@ -4,79 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
 
-from engine import artifacts, memory, models, packs, policy
+from engine import artifacts, credentials, insight, memory, models, packs, policy, safety, vault
+from engine.assignment import Assignment, Outcome, Say
 from engine.cache import Cache
-from engine.calls import explain
-from engine.codecs import encode
 from engine.config import Settings
 from engine.digest import digest
 from engine.errors import Problem, TesseraError
-from engine.events import JobState, Question, StepReport
+from engine.events import JobState, StepReport
 from engine.flights import Flights
-from engine.machine import cores, environment, epoch, prepare, warm
-from engine.media import dimensions
-from engine.plan import Const, Plan
+from engine.gate import Glimpses, rehearse
+from engine.lineage import Around, Lineage, files_in, workflow_digest
+from engine.machine import OWN_MEMORY, cores, environment, epoch, prepare, surroundings, warm
+from engine.outward import artifact_of, outward
+from engine.plan import From, Plan
 from engine.planner import Planner, flows_in, packs_named
 from engine.ports import JsonValue
+from engine.receipt import facts, portable
 from engine.registry import Failed, Pack, Registry
 from engine.run import Ending, Listener, Run
-from engine.types import Artifact, Image, Mask, Value
-from engine.weights import Kind
+from engine.types import Artifact, Image, Score, Value
 from engine.workflow import Workflow, parse
 
 PLANS = 64
 """Plans kept, so that running a workflow again costs no planning."""
-PREVIEW_SIDE = 512
-
-
-class Assignment(Struct):
-    """A job as a worker is given it. The document is self-contained."""
-
-    job: str
-    owner: str
-    document: bytes
-    priority: int = 0
-    inputs: dict[str, JsonValue] = field(default_factory=dict)
-    targets: list[str] | None = None
-    files: dict[str, Artifact] = field(default_factory=dict)
-    remembered: list[tuple[str, int, bytes]] = field(default_factory=list)
-    answers: dict[str, str] = field(default_factory=dict)
-    fresh: bool = False
-    """Use nothing from the cache."""
-
-
-class Outcome(Struct):
-    """How a job ended in a worker. In `outputs` an artifact stands as {"artifact": {…}}."""
-
-    job: str
-    state: JobState
-    outputs: dict[str, Any] = field(default_factory=dict)
-    steps: dict[str, StepReport] = field(default_factory=dict)
-    artifacts: list[Artifact] = field(default_factory=list)
-    """Everything it made that people may fetch."""
-    questions: list[Question] = field(default_factory=list)
-    problem: Problem | None = None
-    receipt: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-class Say:
-    """What a runner tells its host. Called on the loop; only `preview` comes from the node's thread."""
-
-    def steps(self, job: str, reports: dict[str, StepReport], progress: float) -> None: ...
-
-    def preview(self, job: str, step: str, image: Image) -> None: ...
-
-    async def remember(self, job: str, path: str, index: int, data: bytes) -> None: ...
 
 
 class Runner:
@@ -88,6 +47,7 @@ class Runner:
         self.core = registry
         self.store = artifacts.Folder(settings.data / "artifacts")
         self.models = models.Models.of(settings)
+        self.vault = vault.Vault.of(settings)
         self.cache = Cache(
             settings.data / "cache",
             registry.classes,
@@ -95,8 +55,12 @@ class Runner:
             disk_limit=settings.cache_limit,
             alone=True,  # a data folder has one owner, and that one worker
         )
+        self.rules = safety.rules_of(settings)
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
         slots = {"gpu": 1, "cpu": max(2, cores()), "io": 32}
-        self.flights = Flights(self.cache, classes=registry.classes, slots=slots)
+        self.flights = Flights(self.cache, classes=registry.classes, slots=slots, vault=self.vault)
+        self.environment = surroundings()
+        self.flights.surroundings = {"cpu": as_json(self.environment)}
         self.runs: dict[str, Run] = {}
         self._coming: set[str] = set()
         """Jobs that are planned, or wait for torch."""
@@ -108,6 +72,10 @@ class Runner:
         self._numbers: asyncio.Lock = asyncio.Lock()
         self._importing: asyncio.Lock = asyncio.Lock()
 
+    @cached_property
+    def credentials(self) -> credentials.Credentials:
+        return credentials.Credentials.of(self.settings)
+
     # -- the public verbs
 
     async def run(self, assignment: Assignment) -> Outcome:
@@ -117,9 +85,9 @@ class Runner:
         try:
             outcome = await self._run(assignment)
         except TesseraError as error:
-            outcome = Outcome(assignment.job, "failed", problem=error.problems[0])
+            outcome = Outcome(assignment.job, "failed", problem=self.vault.clean(error.problems[0]))
         except Exception as error:
-            outcome = Outcome(assignment.job, "failed", problem=explain(error, ""))
+            outcome = Outcome(assignment.job, "failed", problem=self.flights.explain(error, ""))
         finally:
             for known in (self._coming, self._unwanted):
                 known.discard(assignment.job)
@@ -144,16 +112,22 @@ class Runner:
         async with self._numbers:
             if not self.runs and not self._coming:
                 await asyncio.to_thread(warm)
+                await asyncio.to_thread(contextvars.copy_context().run, self._rehearse)
 
     def close(self) -> None:
+        self._looks.shutdown(wait=False, cancel_futures=True)
         self.flights.close()
         self.cache.close()
 
     # -- one job
 
     async def _run(self, work: Assignment) -> Outcome:
-        plan, workflow = await self._plan(work)
-        if work.job not in self._unwanted and on_device(plan):
+        work.mode = min(work.mode, safety.limit_of(self.settings, work.owner)[0])
+        guard = policy.guard_for(work.mode, self.rules, self._planner.shape)
+        plan, workflow = await self._plan(work, guard)
+        if work.job not in self._unwanted and (
+            on_device(plan) or (guard is not None and made_by_packs(plan))
+        ):
             await self._numerics()
         job = JobListener(work.job, self)
         ambient = contextvars.copy_context()
@@ -170,19 +144,23 @@ class Runner:
             ambient=ambient,
             previews=self.settings.previews,
             fresh=work.fresh,
+            guard=guard,
         )
+        lineage = self.lineage(work, workflow, plan, run)
+        run.tell_receipt = lambda step: portable(lineage.of(step))
+        if guard is not None and guard.closed:
+            job.glimpses = Glimpses(guard.picture, job.show_preview, ambient, self._looks)
         self.runs[work.job] = run
         if work.job in self._unwanted:
             run.cancel()
         ending = await run.finish()
-        outcome = await asyncio.to_thread(self._pack, work, plan, run, ending)
+        outcome = await asyncio.to_thread(self._pack, work, lineage, run, ending)
         await self.cache.flushed()
         return outcome
 
-    async def _plan(self, work: Assignment) -> tuple[Plan, Workflow]:
-        mark = digest(
-            [work.document, repr(work.inputs), work.targets, sorted(a.sha256 for a in work.files.values())]
-        )
+    async def _plan(self, work: Assignment, guard: policy.Guard | None) -> tuple[Plan, Workflow]:
+        files = sorted(a.sha256 for a in work.files.values())
+        mark = digest([work.document, repr(work.inputs), work.targets, files, work.mode, work.explain])
         if (known := self._plans.get(mark)) is not None and not known[0].packs:
             self._plans.move_to_end(mark)
             return known
@@ -190,7 +168,11 @@ class Runner:
         async with self._importing:  # two imports of one pack at once would each drop the other's modules
             await self._import_packs(workflow)
         plan = self._planner.plan(workflow, inputs=work.inputs, targets=work.targets, files=work.files)
+        if work.explain:
+            plan = insight.explained(plan, self._planner.shape)
         plan = policy.apply(plan, policy.limits_of(self.settings))
+        if guard is not None:
+            plan = guard.plan(plan)
         self._plans[mark] = (plan, workflow)
         if len(self._plans) > PLANS:
             self._plans.popitem(last=False)
@@ -227,15 +209,32 @@ class Runner:
         residency = memory.Residency.of(self.settings, self.core.loaders, self.models)
         self.residency = residency
         self.flights.numerics = epoch(residency.device, residency.dtype)
+        self.environment = environment(residency.device, residency.dtype)
+        self.flights.surroundings["gpu"] = as_json(self.environment)
         if residency.device != "cpu" and self.settings.cpu_fallback:
             spare = memory.Residency(self.core.loaders, self.models, device="cpu", dtype="auto")
             self.flights.fall_back = lambda: memory.current.set(spare)
+        if residency.device in OWN_MEMORY:
+            turns = memory.Residency.of(self.settings, self.core.loaders, self.models, turns=True)
+            self.flights.take_turns = lambda: memory.current.set(turns)
         self.flights.memory = residency
+
+    def _rehearse(self) -> None:
+        """Bring up whoever checks in the mode of this server."""
+        guard = policy.guard_for(self.settings.mode, self.rules, self._planner.shape)
+        if guard is not None:
+            safety.current.set(self.rules)
+            models.current.set(self.models)
+            memory.current.set(self.residency)
+            rehearse(guard, self.rules)
 
     def _surround(self, work: Assignment, workflow: Workflow) -> None:
         """Set what the job's nodes find around them."""
         output = None if work.fresh else self.settings.data / "output"
         artifacts.surround(self.store, output, origin_of(work, workflow, self.settings))
+        vault.current.set(self.vault)
+        safety.current.set(self.rules)
+        credentials.current.set(self.credentials)
         models.current.set(self.models)
         models.met.set({})
         if self.flights.memory is not None:
@@ -243,68 +242,52 @@ class Runner:
 
     # -- what came of it
 
-    def _pack(self, work: Assignment, plan: Plan, run: Run, ending: Ending) -> Outcome:
+    def _pack(self, work: Assignment, lineage: Lineage, run: Run, ending: Ending) -> Outcome:
         """Outputs as data, their pictures kept; runs in a thread."""
         outcome = Outcome(work.job, state_of(run, ending), steps=ending.steps, questions=ending.questions)
+        made: dict[str, tuple[str, str]] = {}
+        for effect in ending.effects:
+            if not run.lets_out(effect.value):
+                continue
+            collect(effect.value, outcome)
+            made |= {file.sha256: (effect.step, effect.place) for file in files_in([effect.value])}
         for name, value in ending.values.items():
-            outcome.outputs[name] = self.outward(value, outcome.artifacts)
-        for value in ending.effects:
-            collect(value, outcome.artifacts)
+            if not run.lets_out(value, ending.marks[name]):
+                outcome.state, outcome.problem = "failed", unchecked(name)
+                continue
+            files: list[Artifact] = []
+            outcome.outputs[name] = outward(value, self.store, files)
+            outcome.artifacts += files
+            if isinstance(source := run.plan.outputs[name], From):
+                step = run.plan.steps[source.step].id
+                made = {file.sha256: (step, step) for file in files} | made
         for question in ending.questions:
             outcome.artifacts += question.pictures
-        if outcome.state == "failed":
+        if outcome.state == "failed" and outcome.problem is None:
             stops = [s for s in ending.stops.values() if s.state == "failed"]
             failed = [r.problem for r in ending.steps.values() if isinstance(r.problem, Problem)]
             outcome.problem = failed[0] if failed else stops[0].problem if stops else None
-        outcome.receipt = self.receipt(plan, run, ending)
+        outcome.receipt = facts(lineage.whole(ending.values))
+        outcome.papers = lineage.papers(made)
         return outcome
 
-    def outward(self, value: Any, made: list[Artifact]) -> Any:
-        """A value as an answer carries it: plain JSON, or an artifact."""
-        if isinstance(value, list):
-            return [self.outward(item, made) for item in value]
-        if isinstance(value, Value):
-            artifact = self.artifact_of(value)
-            made.append(artifact)
-            return {"artifact": msgspec.to_builtins(artifact)}
-        return value
-
-    def artifact_of(self, value: Value) -> Artifact:
-        if isinstance(value, Artifact):
-            return value
-        if isinstance(value, (Image, Mask)):
-            data, mime = picture_png(value), "image/png"
-        else:
-            encoded = encode(value)
-            data, mime = encoded.data, encoded.mime
-        sides = dimensions(data) if mime.startswith("image/") else (0, 0)
-        return Artifact(self.store.put(data), mime, len(data), type(value).__name__.lower(), *sides)
-
-    def receipt(self, plan: Plan, run: Run, ending: Ending) -> dict[str, Any]:
-        """What made the outputs: enough to make them again, or to say what differs."""
-        nodes = {s.shape.spec.id: s.shape.spec.version for s in plan.every_step()}
-        epochs = {s.shape.entry.pack: s.shape.entry.epoch for s in plan.every_step() if s.shape.entry.pack}
-        found: dict[str, Any] = {"nodes": nodes, "packs": epochs, "outputs": {}}
-        found["outputs"] = {name: digest(value).hex() for name, value in ending.values.items()}
-        if ending.effects and not ending.values:  # sorted, since branches may overtake each other
-            found["outputs"]["effects"] = digest(sorted(digest(value) for value in ending.effects)).hex()
-        if fallbacks := {id: step.fallback for id, step in ending.steps.items() if step.fallback}:
-            found["fallbacks"] = fallbacks
-        if self.flights.memory is not None and on_device(plan):
-            found["environment"] = environment(self.residency.device, self.residency.dtype)
-            found["models"] = self.models_used(plan) | (run.ambient.get(models.met) or {})
-        return found
-
-    def models_used(self, plan: Plan) -> dict[str, str]:
-        """Name and content hash of every model a step loads by name."""
-        used: dict[str, str] = {}
-        for step in plan.every_step():
-            for port, source in zip(step.shape.spec.inputs, step.sources, strict=True):
-                if port.ui.get("x-widget") == "model" and isinstance(source, Const) and source.value:
-                    kind = msgspec.convert(port.ui["x-kind"], Kind)
-                    file = self.models.find(str(source.value), kind)
-                    used[file.name] = self.models.sha256(file)
-        return used
+    def lineage(self, work: Assignment, workflow: Workflow, plan: Plan, run: Run) -> Lineage:
+        """Who can tell what made the outputs: enough to make them again, or to say what differs."""
+        torch = self.flights.memory is not None and on_device(plan)
+        around = Around(
+            run=work.job,
+            title=workflow.title,
+            workflow=workflow_digest(work.document),
+            mode=work.mode,
+            explain=work.explain,
+            inputs=typed_values(workflow) | work.inputs,
+            targets=work.targets,
+            files=work.files,
+            environment=self.environment if torch else surroundings(),
+        )
+        named = self.models if torch else None
+        met = run.ambient[models.met]
+        return Lineage(plan, run, around, named=named, met=met, store=self.store)
 
 
 class JobListener(Listener):
@@ -313,11 +296,16 @@ class JobListener(Listener):
     def __init__(self, job: str, runner: Runner) -> None:
         self.job = job
         self.runner = runner
+        self.glimpses: Glimpses | None = None
+        """Who looks at previews first, in Safe mode."""
 
     def steps(self, reports: dict[str, StepReport], progress: float) -> None:
         self.runner.say.steps(self.job, reports, progress)
 
     def preview(self, step: str, image: Image) -> None:
+        (self.glimpses.offer if self.glimpses else self.show_preview)(step, image)
+
+    def show_preview(self, step: str, image: Image) -> None:
         self.runner.say.preview(self.job, step, image)
 
     async def remember(self, path: str, index: int, data: bytes) -> None:
@@ -326,7 +314,7 @@ class JobListener(Listener):
         await asyncio.to_thread(artifacts.effect_over, output, f"{self.job}|{path}|{index}")
 
     async def show(self, pictures: Sequence[Value]) -> list[Artifact]:
-        return [await asyncio.to_thread(self.runner.artifact_of, picture) for picture in pictures]
+        return [await asyncio.to_thread(artifact_of, picture, self.runner.store) for picture in pictures]
 
 
 def state_of(run: Run, ending: Ending) -> JobState:
@@ -340,20 +328,31 @@ def state_of(run: Run, ending: Ending) -> JobState:
     return "cancelled" if "cancelled" in states else "done"
 
 
+def unchecked(name: str) -> Problem:
+    """Says that an output stays here because nobody looked at it."""
+    remedy = "Give it out as a picture, or run it in a mode that lets it out."
+    return Problem("gate_closed", input=name, got="an output that was not checked", remedy=remedy)
+
+
 def on_device(plan: Plan) -> bool:
     """Whether anything in it uses torch on the device, also within a loop."""
     return any(step.shape.spec.lane == "gpu" for step in plan.every_step())
 
 
-def collect(value: Any, made: list[Artifact]) -> None:
+def made_by_packs(plan: Plan) -> bool:
+    """Whether an effect of a pack may give something that has to be looked at."""
+    shapes = {id(step.shape): step.shape for step in plan.every_step()}.values()
+    return any(
+        s.spec.kind == "effect" and s.entry.pack and policy.may_show(port.type, also_json=True)
+        for s in shapes
+        for port in s.spec.outputs
+    )
+
+
+def collect(value: Any, outcome: Outcome) -> None:
     items = value if isinstance(value, list) else [value]
-    made += [item for item in items if isinstance(item, Artifact)]
-
-
-def picture_png(value: Image | Mask) -> bytes:
-    from engine.pictures import picture_bytes
-
-    return picture_bytes(value if isinstance(value, Image) else Image(value.pixels[:, :, None]), "png")
+    outcome.artifacts += [item for item in items if isinstance(item, Artifact)]
+    outcome.scores += [item for item in items if isinstance(item, Score)]
 
 
 def origin_of(work: Assignment, workflow: Workflow, settings: Settings) -> dict[str, Any]:
@@ -376,23 +375,5 @@ def typed_values(workflow: Workflow) -> dict[str, JsonValue]:
     return found
 
 
-def preview_jpeg(image: Image) -> bytes:
-    """A preview as JPEG, its longer side at most PREVIEW_SIDE pixels."""
-    import io
-
-    import numpy as np
-    from PIL import Image as Pil
-
-    pixels = image.pixels
-    if pixels.dtype != np.uint8:
-        pixels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
-    picture = Pil.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, :3])
-    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    out = io.BytesIO()
-    picture.save(out, "jpeg", quality=80)
-    return out.getvalue()
-
-
-def document_digest(document: bytes) -> str:
-    """How a saved workflow is pinned."""
-    return hashlib.sha256(document).hexdigest()
+def as_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

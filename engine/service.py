@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import platform
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.metadata import version
@@ -19,46 +17,61 @@ import msgspec
 from msgspec.structs import replace
 
 from engine import assets as assets_of
+from engine import drafts as drafts_of
+from engine import evaluate, packs, safety
+from engine import evaluations as evaluations_of
 from engine import jobs as jobs_of
 from engine import library as library_of
-from engine import packs
-from engine.artifacts import Folder, thumbnail_outside
+from engine import papers as papers_of
+from engine import sweeps as sweeps_of
+from engine.artifacts import Folder
 from engine.assets import Assets
+from engine.audit import Audit
 from engine.config import ROOT, Settings, settings
+from engine.credentials import Credentials
 from engine.db import Database
 from engine.digest import digest
 from engine.dispatch import Dispatch, free_bytes
-from engine.errors import Conflict, Invalid, NotFound, Problem, TesseraError, TooLarge, Unsupported
+from engine.drafts import Drafts
+from engine.errors import Conflict, Invalid, NotFound, Problem, TooLarge, Unsupported
+from engine.evaluate import Evaluate
+from engine.evaluations import Evaluations
 from engine.events import FINAL, Event, Job, JobState, Preview, Request
 from engine.fetches import Fetches
+from engine.gallery import Gallery
 from engine.jobs import Jobs
 from engine.library import Library
 from engine.media import dimensions, sniff
 from engine.models import ModelFile, Models
 from engine.node import NodeSpec
 from engine.owner import Owner, Ownership
+from engine.papers import Papers
 from engine.planner import Planner, signature
+from engine.proofs import Proofs, RunFailed
 from engine.registry import Registry, palette
 from engine.requests import Desk
-from engine.runner import Assignment
+from engine.retention import Retention
+from engine.sweeps import Sweeps
+from engine.thumbnails import Thumbnails
 from engine.types import Artifact
-from engine.verify import Verdict, compare
+from engine.vault import Vault
+from engine.verify import Verdict
 from engine.workers import Child, Here, Host
 from engine.workflow import parse, shape
 
-log = logging.getLogger("tessera")
-
-MIGRATIONS = (*jobs_of.MIGRATIONS, *library_of.MIGRATIONS, *assets_of.MIGRATIONS)
+MIGRATIONS = (
+    *jobs_of.MIGRATIONS,
+    *library_of.MIGRATIONS,
+    *drafts_of.MIGRATIONS,
+    *assets_of.MIGRATIONS,
+    *evaluations_of.MIGRATIONS,
+    *papers_of.MIGRATIONS,
+    *sweeps_of.MIGRATIONS,
+)
 VERSION = "0.1.0"
 Listener = Callable[[Event | Preview], None]
-HOUR = 3600.0
-DAY = 24 * HOUR
-
-
-class RunFailed(TesseraError):
-    """The run failed."""
-
-    code = "run_failed"
+FILES = ("secrets", "certificate", "certificate_key", "trusted_signers")
+"""Settings that may name a file."""
 
 
 class Engine:
@@ -71,10 +84,33 @@ class Engine:
         self.planner = Planner(registry)
         self.jobs_store = Jobs(db)
         self.assets = Assets(db)
-        self.library = Library(db, ROOT / "workflows", check_form)
+        self.evaluations = Evaluations(db, self.assets)
+        self.audit = Audit(db)
+        self.gallery = Gallery(db)
+        self.vault = Vault.of(config)
+        self.credentials = Credentials.of(config)
+        self.library = Library(db, ROOT / "workflows", self._check_form)
+        self.drafts = Drafts(db)
         self.store = Folder(config.data / "artifacts")
+        self.thumbnails = Thumbnails(self.store)
         self.desk = Desk(self.planner, self.library, self.assets, config)
-        self.dispatch = Dispatch(config, self.jobs_store, self.assets, self._publish)
+        self.sweeps = Sweeps(db, self.desk, self.jobs_store)
+        papers = Papers(db)
+        self.dispatch = Dispatch(
+            config, self.jobs_store, self.assets, self.evaluations, papers, self._publish
+        )
+        self.proofs = Proofs(
+            self.desk, self.jobs_store, self.assets, papers, self.evaluations, self.dispatch, self.store
+        )
+        self.retention = Retention(
+            config,
+            self.jobs_store,
+            self.assets,
+            self.audit,
+            self.gallery,
+            self.store,
+            lambda sha256: self.dispatch.host.forget(sha256),
+        )
         self.fetches = Fetches(config, self.jobs_store.emit, self._publish)
         self.ownership: Ownership | None = None
         self._db = db
@@ -112,13 +148,17 @@ class Engine:
     @asynccontextmanager
     async def _opened(cls, config: Settings, registry: Registry) -> AsyncIterator[Engine]:
         folders = [folder.absolute() for folder in config.models]  # a worker has another working folder
+        named = {name: getattr(config, name) for name in FILES}
+        config = replace(config, **{name: path.absolute() for name, path in named.items() if path})
         config = replace(
             config,
             data=config.data.absolute(),
             packs=config.packs.absolute(),
             fetch_to=config.fetch_to.absolute(),
             models=folders,
+            word_list=config.word_list and config.word_list.absolute(),
         )
+        safety.rules_of(config)  # says what is wrong with them before anything is opened
         ownership = Ownership(config.data)
         try:
             db = await Database.open(config.data / "tessera.db", MIGRATIONS)
@@ -133,6 +173,7 @@ class Engine:
             ownership.release()
 
     async def _start(self) -> None:
+        await asyncio.to_thread(self.credentials.prove)
         await self.jobs_store.open()
         await self.assets.open()
         await self.jobs_store.void_leases()
@@ -141,7 +182,7 @@ class Engine:
         await self._describe_packs(known)
         self._chores = [
             asyncio.create_task(self._watch_packs(known)),
-            asyncio.create_task(self._tidy()),
+            asyncio.create_task(self.retention.hourly()),
         ]
 
     async def _stop(self) -> None:
@@ -149,6 +190,7 @@ class Engine:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
         await self.fetches.close()
+        await self.thumbnails.close()
         if hasattr(self.dispatch, "host"):
             await self.dispatch.close()
         await self._db.close()
@@ -172,6 +214,8 @@ class Engine:
         `key` is an idempotency key: the same key with the same request gives the same jobs again, with
         another request Conflict. Raises Invalid with every problem.
         """
+        if self.vault.names():
+            self.vault.refuse_request(msgspec.json.encode(request))
         fingerprint = digest(msgspec.to_builtins(request)).hex() if key else ""
         jobs = await self.desk.jobs(request, owner)
         return await self.jobs_store.add(jobs, key, fingerprint)
@@ -182,13 +226,14 @@ class Engine:
         *,
         owner: str = "local",
         targets: list[str] | None = None,
+        mode: int | None = None,
         **inputs: Any,
     ) -> dict[str, Any]:
         """Submit, wait, and return the named outputs; pictures and files come as artifacts.
 
         Raises Invalid, or RunFailed with what went wrong.
         """
-        [job] = await self.submit(Request(workflow, inputs, targets), owner=owner)
+        [job] = await self.submit(Request(workflow, inputs, targets, mode=mode), owner=owner)
         job = await self.wait(job.id)
         if job.state == "done":
             return {name: inward(value) for name, value in job.outputs.items()}
@@ -204,6 +249,12 @@ class Engine:
     ) -> tuple[list[Problem], list[Problem]]:
         """Every problem and every warning of a workflow, without running anything."""
         return await self.desk.check(workflow, inputs, targets, owner)
+
+    async def evaluate(self, asked: Evaluate, *, owner: str = "local", key: str = "") -> Job:
+        """Queue a run that scores pictures; its outputs have a list of scores for each metric."""
+        document, _ = await self.library.get(evaluate.WORKFLOW, owner, 0)
+        [job] = await self.submit(evaluate.request(asked, document), owner=owner, key=key)
+        return job
 
     async def job(self, id: str, *, owner: str | None = "local") -> Job:
         """A job as it stands, or NotFound."""
@@ -239,8 +290,9 @@ class Engine:
                     self._waiters.pop(id, None)
 
     async def cancel(self, id: str, *, owner: str | None = "local") -> Job:
-        """Stop a job, wherever it is."""
-        job = await self.jobs_store.cancel(id, owner=owner)
+        """Stop a job, wherever it is; what its steps had done by then stays known."""
+        live = self.dispatch.live.get(id)
+        job = await self.jobs_store.cancel(id, owner=owner, steps=dict(live.steps) if live else None)
         self.dispatch.cancel(id)
         return job
 
@@ -257,37 +309,24 @@ class Engine:
         return await self.jobs_store.release(id, owner=owner)
 
     async def move(
-        self, id: str, *, priority: int | None = None, before: str | None = None, owner: str | None = "local"
+        self,
+        id: str,
+        *,
+        priority: int | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        owner: str | None = "local",
     ) -> Job:
-        """Change a queued job's priority, or put it before another."""
-        return await self.jobs_store.move(id, priority=priority, before=before, owner=owner)
+        """Change a queued job's priority, or put it before or after another."""
+        return await self.jobs_store.move(id, priority=priority, before=before, after=after, owner=owner)
 
     async def answer(self, id: str, call: str, choice: str, *, owner: str | None = "local") -> Job:
         """Answer what a waiting job asks."""
         return await self.jobs_store.answer(id, call, choice, owner=owner)
 
     async def verify(self, id: str, *, owner: str | None = "local") -> Verdict:
-        """Run a finished job again without the cache, and compare."""
-        job = await self.jobs_store.get(id, owner)
-        if job.state != "done":
-            raise Conflict(f"Run {id} is {job.state}.", remedy="Only a run that is done can be verified.")
-        answers = await self.jobs_store.answers(id)
-        outcome = await self.dispatch.once(
-            Assignment(
-                f"verify-{self.jobs_store.new_id()}",
-                job.owner,
-                job.document,
-                inputs=job.inputs,
-                targets=job.targets,
-                files=job.files,
-                answers=answers,
-                fresh=True,
-            )
-        )
-        if outcome.state != "done":
-            problem = outcome.problem or Problem("failed")
-            raise RunFailed(f"The repetition did not finish: {problem.sentence()}", problems=(problem,))
-        return compare(id, job.receipt, outcome.receipt)
+        """Make a finished run or a file again without the cache, and compare."""
+        return await self.proofs.verify(id, owner)
 
     # -- watching
 
@@ -304,6 +343,11 @@ class Engine:
     def unsubscribe(self, listener: Listener) -> None:
         if listener in self._listeners:
             self._listeners.remove(listener)
+
+    def previews(self, owner: str) -> list[Preview]:
+        """The newest preview of each of this owner's jobs that run now."""
+        running = self.dispatch.live.values()
+        return [live.preview for live in running if live.preview is not None and live.owner == owner]
 
     @property
     def last_seq(self) -> int:
@@ -361,7 +405,10 @@ class Engine:
             "data": {"free_bytes": free_bytes(self.settings.data)},
             "nodes": len(self.registry.nodes),
             "packs_failed": len(self.registry.failed),
+            "secrets": self.vault.names(),
+            "signs_as": self.credentials.own.subject if self.credentials.own else None,
             "last_seq": self.last_seq,
+            "safety": safety.told(self.settings),
         }
 
     async def app_schema(self, name: str, owner: str = "local") -> dict[str, Any]:
@@ -375,7 +422,7 @@ class Engine:
     async def add_artifact(self, data: bytes, *, name: str = "", owner: str = "local") -> str:
         """Keep an upload, typed by its content and never as a page that a browser would run; its id.
 
-        Raises TooLarge or Unsupported.
+        Raises TooLarge, Unsupported, or Invalid if the value of a secret is in it.
         """
         if len(data) > self.settings.upload_limit:
             limit = self.settings.upload_limit
@@ -385,6 +432,8 @@ class Engine:
         mime = sniff(data)
         if not data:
             raise Unsupported("The file is empty.", remedy="Send a file with content.")
+        for sent in (data, name.encode("utf-8", "replace")):
+            await asyncio.to_thread(self.vault.refuse_request, sent)
         sha256 = await asyncio.to_thread(self.store.put, data)
         artifact = Artifact(sha256, mime, len(data), name[:200], *dimensions(data))
         return await self.assets.add(artifact, owner, "input")
@@ -399,7 +448,7 @@ class Engine:
         """The artifact's file, or that of its thumbnail with at most `size` pixels a side."""
         artifact = await self.assets.get(id, owner)
         if size:
-            return await thumbnail_outside(self.store, artifact.sha256, size), artifact
+            return await self.thumbnails.path(artifact.sha256, size), artifact
         path = self.store.path(artifact.sha256)
         if not path.is_file():
             raise NotFound("The content of this artifact is gone.", remedy="Run what made it again.")
@@ -410,19 +459,18 @@ class Engine:
         artifact = await self.assets.get(id, owner)
         if artifact.sha256 in await self.jobs_store.needed():
             raise Conflict("A run that is not over needs this artifact.", remedy="Wait for it, or cancel it.")
-        await self._drop([await self.assets.delete(id, owner)])
+        await self.retention.drop([await self.assets.delete(id, owner)])
 
     def artifact_id(self, artifact: Artifact, owner: str) -> str:
         """The id under which this owner has an artifact."""
         return self.assets.id_of(owner, artifact.sha256)
 
-    async def _drop(self, gone: Iterable[tuple[str, bool]]) -> None:
-        for sha256, last in gone:
-            if last:
-                await asyncio.to_thread(self.store.delete, sha256)
-                self.dispatch.host.forget(sha256)
+    def _check_form(self, document: bytes) -> None:
+        """A document may be saved when its form is right; what it names need not be there yet."""
+        self.vault.refuse_request(document)
+        parse(document)
 
-    # -- chores
+    # -- packs
 
     async def _describe_packs(self, known: packs.Packs) -> None:
         self.registry = self._core.with_packs(await known.described())
@@ -440,23 +488,6 @@ class Engine:
 
         await packs.watch(self.settings.packs, changed)
 
-    async def _tidy(self) -> None:
-        """Once an hour remove what is older than the settings keep."""
-        while True:
-            try:
-                if self.settings.keep_days:
-                    await self.expire(time.time() - self.settings.keep_days * DAY)
-                await asyncio.to_thread(self.store.sweep)
-            except (TesseraError, OSError) as error:  # a full disk, say: there will be another hour
-                log.warning("Tidying up stopped half-way: %s", error)
-            await asyncio.sleep(HOUR)
-
-    async def expire(self, before: float) -> None:
-        """Delete finished jobs that ended before this time, and the outputs nobody else has."""
-        while await self.jobs_store.expire(before):
-            pass
-        await self._drop(await self.assets.expire(before, spare=await self.jobs_store.needed()))
-
 
 @cache
 def libraries() -> dict[str, str]:
@@ -471,11 +502,6 @@ def inward(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"artifact"}:
         return msgspec.convert(value["artifact"], Artifact)
     return value
-
-
-def check_form(document: bytes) -> None:
-    """A document may be saved when its form is right; what it names need not be there yet."""
-    parse(document)
 
 
 __all__ = ["Engine", "Host", "Invalid", "RunFailed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from collections import deque
@@ -60,6 +61,8 @@ class Cached(NamedTuple):
 
     values: tuple[Any, ...]
     digests: tuple[bytes, ...]
+    made: str = ""
+    """The surroundings in which it was computed, as JSON: device, threads, libraries."""
 
 
 class Past(NamedTuple):
@@ -151,7 +154,7 @@ class Shelf:
             record = unsealed(data)
             blobs = iter(record.blobs)
             parts = [part or self.blobs.get(next(blobs)) for part in record.values]
-            cached = verified(parts, record.digests, classes)
+            cached = verified(parts, record, classes)
         except (Damaged, NotFound):
             self._lose(key)
             return None
@@ -299,7 +302,7 @@ class Shelf:
         self, call: Waiting, now: float, refs: list[tuple[bytes, str, str]]
     ) -> tuple[bytes, int, float, float, bytes] | None:
         """A call as it is stored; None for values outside the closed list, which stay in memory."""
-        key, (values, digests) = call.key, call.cached
+        key, (values, digests, made) = call.key, call.cached
         small, blobs, size = [], [], OVERHEAD
         try:
             for value in values:
@@ -315,7 +318,7 @@ class Shelf:
         artifacts = call.artifacts + mentions(values)
         refs += [(key, sha256, "blob") for sha256 in blobs]
         refs += [(key, sha256, "artifact") for sha256 in artifacts]
-        return key, size, call.seconds, now, sealed(Record(digests, small, blobs, artifacts))
+        return key, size, call.seconds, now, sealed(Record(digests, small, blobs, artifacts, made))
 
     def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         file = self.folder / FILE
@@ -345,17 +348,15 @@ class Shelf:
         self.bytes = 0
 
 
-def verified(
-    parts: Sequence[bytes], digests: Sequence[bytes], classes: Mapping[str, type[Value]]
-) -> Cached | None:
+def verified(parts: Sequence[bytes], record: Record, classes: Mapping[str, type[Value]]) -> Cached | None:
     """The values, if they are what was kept; else Damaged. None if their pack is not here now."""
     try:
         values = tuple(decode(part, classes) for part in parts)
     except NotFound:
         return None
-    if [digest(value) for value in values] != list(digests):
+    if [digest(value) for value in values] != list(record.digests):
         raise Damaged
-    return Cached(values, tuple(digests))
+    return Cached(values, tuple(record.digests), sys.intern(record.made))
 
 
 def drained(queue: deque[T]) -> list[T]:

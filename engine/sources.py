@@ -24,8 +24,9 @@ from engine.hub import (
     stays,
     usable,
 )
+from engine.kinds import ENDINGS, FOLDERS
 from engine.known import ALSO, KNOWN, Known, known
-from engine.models import ENDINGS, FOLDERS, Layout
+from engine.models import Layout
 from engine.remote import Remote
 from engine.remote import shown as address
 from engine.weights import HEADER_LIMIT, ONNX, SAFE, UNSAFE, Kind, header_in
@@ -254,6 +255,7 @@ SIGNS: tuple[tuple[str, Kind], ...] = (
     (r"^(image_proj|ip_adapter)\.", "ip_adapter"),
     (r"^(conv_first|body\.0)\.", "upscale"),
     (r"^(stylegan_decoder|toRGB)\.", "face"),
+    (r"^lin\d\.model\.1\.", "lpips"),
 )
 """Tensors by which a file is known, the more telling first."""
 

@@ -47,6 +47,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     blobs: Sequence[str]
     """The SHA-256 of each such blob, in order."""
     artifacts: Sequence[str]
+    made: str = ""
 
 
 _pack = msgspec.msgpack.Encoder().encode

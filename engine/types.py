@@ -109,6 +109,8 @@ class Model(Value, frozen=True, eq=False):
     sha256: str
     bytes: int = 0
     dtype: str = "auto"
+    variant: str = ""
+    """Which weights of a folder are read, such as "fp16", in the parts that have several."""
     loras: tuple[tuple[str, str, float], ...] = ()
     """(name, sha256, weight) of each LoRA, in order of application."""
     tweaks: tuple[Tweak, ...] = ()
@@ -200,6 +202,10 @@ class Matcher(Transformer, frozen=True, eq=False):
 
 class LanguageModel(Transformer, frozen=True, eq=False):
     """Weights that go on with a text."""
+
+
+class SafetyModel(Transformer, frozen=True, eq=False):
+    """Weights that tell what may be shown, of pictures or of texts."""
 
 
 class Guide(Value, frozen=True, eq=False):
@@ -299,6 +305,27 @@ class Artifact(Value, frozen=True, eq=False):
     name: str = ""
     width: int = 0
     height: int = 0
+
+
+class Secret(Value, frozen=True, eq=False):
+    """The name of a secret. `engine.vault.reveal` gives a node its value, which is nowhere else."""
+
+    name: str
+
+
+class Score(Value, frozen=True, eq=False):
+    """A figure that says how good a kept picture is in one respect, and what it was measured with."""
+
+    artifact: Artifact
+    metric: str
+    value: float
+    prompt: str = ""
+    """The words it was compared with, if that was what was measured."""
+    reference: str = ""
+    """The SHA-256 of the picture it was compared with."""
+    model: str = ""
+    """Who measured, by name and by content; empty if no model did."""
+    model_sha256: str = ""
 
 
 class JsonMark(Struct, frozen=True):

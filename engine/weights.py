@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Literal, get_args
 
@@ -15,20 +15,23 @@ from engine.errors import UnsafeModel
 Kind = Literal[
     "model", "denoiser", "lora", "controlnet", "vae", "upscale", "face", "detector", "background",
     "segmenter", "embedding", "t2i_adapter", "ip_adapter", "vision", "preview", "depth", "pose", "caption",
-    "safety", "finder", "clip", "language",
+    "safety", "finder", "clip", "language", "backbone", "lpips", "aesthetic",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SAFE = ".safetensors"
 ONNX = ".onnx"
 UNSAFE = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+GGUF = ".gguf"
 COUNTED = (SAFE, ".json", ".txt")
 """Files of a diffusers folder that make its content; pictures and readmes do not."""
 HEADER_LIMIT = 100 * 1024**2
 DEPTH = 4
 """Levels of sub-folders that are searched."""
 
-WHOLE: tuple[Kind, ...] = ("depth", "pose", "finder", "segmenter", "caption", "clip", "language")
+WHOLE: tuple[Kind, ...] = (
+    "depth", "pose", "finder", "segmenter", "caption", "clip", "language", "safety",
+)  # fmt: skip
 """Kinds whose models are whole folders, as transformers saves them."""
 ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
     ("ForDepthEstimation$", "depth"),
@@ -38,10 +41,13 @@ ARCHITECTURES: tuple[tuple[str, Kind], ...] = (
     ("^(CLIP|Siglip\\d*)Model$", "clip"),
     ("^VisionEncoderDecoderModel$|^Blip\\w*ForConditionalGeneration$|^GitForCausalLM$", "caption"),
     ("LMHeadModel$|ForCausalLM$", "language"),
+    ("^StableDiffusionSafetyChecker$|For(Image|Sequence)Classification$", "safety"),
 )
 """What the architecture that a transformers folder names is for; the first that fits counts."""
 CLASSES: dict[str, Kind] = {
     "ControlNetModel": "controlnet",
+    "SD3ControlNetModel": "controlnet",
+    "FluxControlNetModel": "controlnet",
     "T2IAdapter": "t2i_adapter",
     "UNet2DConditionModel": "denoiser",
     "AutoencoderTiny": "preview",
@@ -83,17 +89,25 @@ def header_in(start: bytes) -> dict[str, Tensor]:
     return {name: msgspec.json.decode(entry, type=Tensor) for name, entry in found.items()}
 
 
-def weights_of(folder: Path) -> list[Path]:
-    """The safetensors files of one part of a model, without a second precision of the same weights."""
+def weights_of(folder: Path, wanted: str = "") -> list[Path]:
+    """The safetensors files of one part of a model, without other variants of the same weights.
+
+    Of the wanted variant if it has that, or else the plain ones.
+    """
     files = sorted(folder.glob(f"*{SAFE}"))
     plain = [file for file in files if not variant(file)]
-    return plain or files
+    return [file for file in files if wanted and variant(file) == wanted] or plain or files
 
 
 def variant(file: PurePath) -> str:
     """`fp16` of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`."""
-    found = re.search(r"\.(fp16|bf16|non_ema|fp16-\d+-of-\d+)\.safetensors$", file.name)
-    return found.group(1).split("-")[0] if found else ""
+    found = re.search(r"\.(fp16|bf16|fp32|fp8|ema|non_ema)(-\d+-of-\d+)?\.safetensors$", file.name)
+    return found.group(1) if found else ""
+
+
+def variants(folder: Path) -> set[str]:
+    """The variants of weights that a model's folder has somewhere, besides the plain ones."""
+    return {variant(file) for file in folder.rglob(f"*{SAFE}")} - {""}
 
 
 def counted(folder: Path) -> list[tuple[str, Path]]:
@@ -104,6 +118,16 @@ def counted(folder: Path) -> list[tuple[str, Path]]:
 
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for _, path in counted(folder))
+
+
+def on_disk(models: Iterable[Path]) -> int:
+    """What these files and folders take together: a file that several share, by links, is there once."""
+    files = {path.resolve() for model in models for path in files_of(model)}
+    return sum(path.stat().st_size for path in files)
+
+
+def files_of(model: Path) -> list[Path]:
+    return [model] if model.is_file() else [path for _, path in counted(model)]
 
 
 def is_diffusers(path: Path) -> bool:

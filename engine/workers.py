@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from engine.assignment import Assignment, Outcome, Say
 from engine.config import ROOT, Settings
 from engine.events import StepReport
+from engine.outward import preview_jpeg
 from engine.registry import Registry
-from engine.runner import Assignment, Outcome, Runner, Say, preview_jpeg
+from engine.runner import Runner
 from engine.types import Image
 
 log = logging.getLogger("tessera.worker")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, field
 
+from engine.canonical import Raw, ecmascript
 from engine.errors import Invalid, Problem, TooLarge, shown
 from engine.node import NAME, NodeSpec
 from engine.ports import JsonValue
@@ -23,7 +23,6 @@ DEPTH_LIMIT = 64
 STEP_LIMIT = 50_000
 
 Off = Literal["", "mute", "bypass"]
-Raw = dict[str, Any]
 
 
 class Step(Struct, omit_defaults=True):
@@ -44,6 +43,12 @@ class NamedInput(Struct, omit_defaults=True):
     to: list[str]
     title: str = ""
     help: str = ""
+    section: str = ""
+    """The heading under which a form has it."""
+    least: float | None = None
+    """The smallest number that may be given, where that is more than the steps say."""
+    most: float | None = None
+    """The largest."""
 
 
 class Group(Struct, omit_defaults=True):
@@ -81,6 +86,8 @@ class Workflow(Struct, omit_defaults=True):
     inputs: dict[str, NamedInput] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
+    published: bool = True
+    """Whether it is an app, for whoever has access: a form, and a route of its own."""
 
 
 def parse(document: bytes | str | Raw, *, limit: int = DOCUMENT_LIMIT) -> Workflow:
@@ -175,7 +182,7 @@ def shape(raw: Raw) -> Workflow:
 
 
 PARTS: dict[str, type] = {"steps": Step, "groups": Group, "inputs": NamedInput, "outputs": str}
-WHOLE: dict[str, type] = {"tessera": int, "title": str, "needs": Needs}
+WHOLE: dict[str, type] = {"tessera": int, "title": str, "needs": Needs, "published": bool}
 
 
 def malformed(raw: Raw, message: str) -> list[Problem]:
@@ -239,64 +246,6 @@ def bad_name(name: str) -> Problem:
     return Problem(
         "bad_name", step=shown(name), want="letters, digits, _ and -, not starting with a digit, at most 64"
     )
-
-
-def canonical(raw: Raw) -> bytes:
-    """The one way to write a document: key order kept, two spaces, LF, numbers as ECMAScript prints them."""
-    parts: list[str] = []
-    write(raw, "\n", parts.append)
-    return ("".join(parts) + "\n").encode("utf-8", "surrogatepass")
-
-
-def write(value: Any, indent: str, put: Callable[[str], None]) -> None:
-    if isinstance(value, dict) and value:
-        inner = indent + "  "
-        for i, (key, item) in enumerate(value.items()):
-            put(("," if i else "{") + inner + quoted(key) + ": ")
-            write(item, inner, put)
-        put(indent + "}")
-    elif isinstance(value, list) and value:
-        inner = indent + "  "
-        for i, item in enumerate(value):
-            put(("," if i else "[") + inner)
-            write(item, inner, put)
-        put(indent + "]")
-    else:
-        put(scalar(value))
-
-
-def scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, float):
-        return ecmascript(value)
-    return json.dumps(value)
-
-
-def quoted(text: str) -> str:
-    plain = json.dumps(text, ensure_ascii=False)
-    return SURROGATE.sub(lambda m: f"\\u{ord(m[0]):04x}", plain)
-
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def ecmascript(number: float) -> str:
-    """A float as `Number.prototype.toString` of ECMA-262 prints it."""
-    if not math.isfinite(number):
-        raise Invalid([Problem("not_finite", got=str(number), want="a finite number")])
-    if number == int(number) and abs(number) <= MAX_SEED:
-        return str(int(number))
-    digits, _, exponent = repr(number).removesuffix(".0").partition("e")
-    if not exponent:
-        return digits
-    power = int(exponent)
-    sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
-    if -7 < power < 0:
-        return f"{sign}0.{'0' * (-power - 1)}{mantissa.replace('.', '')}"
-    if 0 < power < 21:
-        return sign + mantissa.replace(".", "").ljust(power + 1, "0")
-    return f"{digits}e{'+' if power > 0 else '-'}{abs(power)}"
 
 
 def upgrade(step: Step, spec: NodeSpec) -> Step:

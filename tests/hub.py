@@ -49,6 +49,8 @@ class Hub:
         self.away: dict[str, str] = {}
         """Paths that redirect elsewhere."""
         self.token = ""
+        self.code = ""
+        """What it says of a refusal."""
         self.slow = False
         """Send half of a file, and then nothing until `drop`."""
         self.seen: list[Seen] = []
@@ -68,7 +70,7 @@ class Hub:
         if request.path in self.away:
             raise web.HTTPFound(self.away[request.path])
         if self.token and headers.get("Authorization") != f"Bearer {self.token}":
-            raise web.HTTPUnauthorized
+            raise web.HTTPUnauthorized(headers={"X-Error-Code": self.code} if self.code else None)
         parts = request.path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             return self.describe("/".join(parts[2:4]))

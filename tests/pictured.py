@@ -13,6 +13,9 @@ from engine.types import Image, Mask
 few = settings(max_examples=25, deadline=None)
 """For laws: the first call also imports the libraries, so no call has a deadline."""
 
+STILL: list[Any] = ["png", "jpeg", "webp", "avif", "tiff"]
+MOVING: list[Any] = ["gif", "webp", "png", "avif", "mp4"]
+"""Formats of files."""
 KINDS = [(channels, dtype) for dtype in (np.uint8, np.float32) for channels in (1, 3, 4)]
 
 
@@ -24,6 +27,27 @@ def noise(width: int = 12, height: int = 8, channels: int = 3, dtype: Any = np.u
         chance.integers(0, 256, shape, np.uint8) if dtype == np.uint8 else chance.random(shape, np.float32)
     )
     return on_wire(pixels)
+
+
+def photo(width: int = 64, height: int = 48) -> Image:
+    """A picture whose colours change softly."""
+    y, x = np.mgrid[:height, :width]
+    return Image(np.stack([x * 3, y * 4, 255 - x * 2 - y], 2).clip(0, 255).astype(np.uint8))
+
+
+def moving(count: int = 4, channels: int = 3) -> list[Image]:
+    """A square that walks, in few colours."""
+    frames = []
+    for index in range(count):
+        pixels = np.zeros((24, 32, channels), np.uint8)
+        pixels[..., 2] = 90
+        if channels == 4:
+            pixels[..., 3] = 0
+        pixels[8:16, 4 + 5 * index : 12 + 5 * index] = (230, 120, 10, 255)[:channels]
+        if channels == 4:
+            pixels[pixels[..., 3] == 0] = 0
+        frames.append(Image(pixels))
+    return frames
 
 
 def plain(colour: tuple[float, ...], width: int = 12, height: int = 8, dtype: Any = np.uint8) -> Image:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
@@ -33,6 +34,8 @@ class Server:
 
     def __init__(self, data: Path, *arguments: str, **settings: str) -> None:
         self.data = data
+        self.log: Path | None = None
+        """Where it and its worker say what happens; left out, where we do."""
         self.url = ""
         self.pid = 0
         serve = ("serve", "--json", "--port", "0", *arguments)
@@ -49,9 +52,15 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it says where it is."""
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, cwd=self.data.parent, stdout=subprocess.PIPE, text=True
-        )
+        with self.log.open("a") if self.log else nullcontext() as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                cwd=self.data.parent,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         assert said, f"the server ended with {self._process.wait()}"
@@ -121,6 +130,6 @@ def environment(data: Path, **settings: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
     return (
         clean
-        | {"TESSERA_DATA": str(data), "TESSERA_WARM": "false"}
+        | {"TESSERA_DATA": str(data), "TESSERA_WARM": "false", "TESSERA_MODE": "2"}
         | {f"TESSERA_{k.upper()}": v for k, v in settings.items()}
     )

@@ -49,8 +49,19 @@ def gemma(width: int = 16) -> Any:
     return transformers.Gemma2Model(transformers.Gemma2Config(hidden_size=width, **SIZES))
 
 
-def qwen3(width: int = 16) -> Any:
-    return transformers.Qwen3Model(transformers.Qwen3Config(hidden_size=width, **SIZES))
+def qwen3(width: int = 16, layers: int = 2) -> Any:
+    sizes = {**SIZES, "num_hidden_layers": layers}
+    return transformers.Qwen3Model(transformers.Qwen3Config(hidden_size=width, **sizes))
+
+
+def mistral(width: int = 16, layers: int = 31) -> Any:
+    sizes = {**SIZES, "num_hidden_layers": layers}
+    return transformers.MistralModel(transformers.MistralConfig(hidden_size=width, **sizes))
+
+
+def llama(width: int = 16) -> Any:
+    about = transformers.LlamaConfig(hidden_size=width, attn_implementation="eager", **SIZES)
+    return transformers.LlamaForCausalLM(about)
 
 
 def glm(width: int = 32) -> Any:
@@ -78,4 +89,24 @@ def qwen_vl(width: int = 16) -> Any:
 
 
 def smol(width: int = 16) -> Any:
-    return transformers.SmolLM3ForCausalLM(transformers.SmolLM3Config(hidden_size=width, **SIZES))
+    sizes = {**SIZES, "vocab_size": 128_001}  # its pipeline says nothing at all with the last of them
+    return transformers.SmolLM3ForCausalLM(transformers.SmolLM3Config(hidden_size=width, **sizes))
+
+
+def qwen3_vl(width: int = 16, layers: int = 2, writes: bool = False) -> Any:
+    text = {
+        **SIZES, "num_hidden_layers": layers, "hidden_size": width, "max_position_embeddings": 1024,
+        "rope_parameters": {"mrope_section": [2, 1, 1], "rope_type": "default", "rope_theta": 10_000.0},
+    }  # fmt: skip
+    sight = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": width,
+        "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
+    }  # fmt: skip
+    kind = transformers.Qwen3VLForConditionalGeneration if writes else transformers.Qwen3VLModel
+    return kind(transformers.Qwen3VLConfig(text_config=text, vision_config=sight))
+
+
+def qwen3_vl_sight() -> Any:
+    """What such a model reads with: letters, and pictures that nobody shows it."""
+    pictures, films = transformers.Qwen2VLImageProcessor(), transformers.Qwen3VLVideoProcessor()
+    return transformers.Qwen3VLProcessor(pictures, letters(ends=False), films, chat_template=CHAT)

@@ -20,7 +20,7 @@ from engine.registry import Registry
 
 ADDRESS = "127.0.0.1:8188"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+WORKFLOWS = sorted((ROOT / "workflows").rglob("*.json"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -179,5 +179,5 @@ def test_every_command_is_in_the_docs() -> None:
     command = [sys.executable, "server.py", "--help"]
     help = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = re.findall(r"^    (\w+) ", help, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 10
     assert [command for command in commands if f"server.py {command}" not in text] == []

@@ -35,7 +35,7 @@ def test_the_gallery_is_what_the_page_of_workflows_tells() -> None:
 def test_the_gallery_has_forty_workflows_and_more() -> None:
     assert len({one.name for one in shown()}) >= 40
     assert [purpose for purpose, _ in groupby(shown(), lambda one: one.purpose)] == [
-        "Make", "Guide", "Edit", "Enhance", "Explore",
+        "Make", "Guide", "Edit", "Enhance", "Explore", "Trust",
     ]  # fmt: skip
 
 

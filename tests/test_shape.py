@@ -19,12 +19,14 @@ import pytest
 from engine.config import PREFIX, ROOT, Settings
 
 BANDS = {
-    "declare": "types ports annotations node context wires errors config",
-    "keep": "digest codecs pictures media artifacts tables shelf cache db log rows jobs library assets "
-    "known weights hashes models remote hub sources convert fetch",
-    "plan": "registry packs workflow scope variables pieces compile plan planner policy",
-    "run": "events machine memory lanes calls ladder flights frame run runner workers child requests "
-    "dispatch verify fetches service owner doctor",
+    "declare": "types ports annotations node context wires errors config safety prompting",
+    "keep": "vault certificates credentials digest codecs pictures media artifacts thumbnails tables shelf "
+    "cache db log audit rows jobs library drafts assets evaluations explained receipt papers made gallery "
+    "looks known weights kinds hashes models remote hub sources convert fetch tokens",
+    "plan": "registry packs canonical workflow scope variables pieces compile plan planner policy insight",
+    "run": "events machine memory lanes calls ladder flights frame run assignment outward runner "
+    "workers child requests sweeps gate lineage dispatch verify proofs evaluate fetches retention service "
+    "owner doctor",
 }
 """Each band imports itself and the bands above it. A new module of the engine is given its band here."""
 

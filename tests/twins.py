@@ -162,7 +162,7 @@ def wide_vae() -> Any:
 @twin("sd3")
 def sd3() -> Any:
     net = diffusers.SD3Transformer2DModel(
-        sample_size=8, patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8,
+        sample_size=8, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=8,
         num_attention_heads=4, joint_attention_dim=64, caption_projection_dim=32, pooled_projection_dim=64,
         out_channels=16,
         pos_embed_max_size=16,
@@ -239,21 +239,24 @@ def sana() -> Any:
     return diffusers.SanaPipeline(speech.letters(), speech.gemma(), coder, net, steps)
 
 
+def qwen_vae() -> Any:
+    return diffusers.AutoencoderKLQwenImage(
+        base_dim=8, z_dim=4, dim_mult=[1, 1, 2, 2], num_res_blocks=1,
+        temperal_downsample=[False, True, True], latents_mean=[0.1, -0.2, 0.3, 0.0],
+        latents_std=[1.5, 2.0, 0.7, 1.0],
+    )  # fmt: skip
+
+
 @twin("qwen-image")
 def qwen_image() -> Any:
     net = diffusers.QwenImageTransformer2DModel(
         patch_size=2, in_channels=16, out_channels=4, num_layers=1, attention_head_dim=16,
         num_attention_heads=2, joint_attention_dim=16, guidance_embeds=False, axes_dims_rope=(8, 4, 4),
     )  # fmt: skip
-    coder = diffusers.AutoencoderKLQwenImage(
-        base_dim=8, z_dim=4, dim_mult=[1, 1, 2, 2], num_res_blocks=1,
-        temperal_downsample=[False, True, True], latents_mean=[0.1, -0.2, 0.3, 0.0],
-        latents_std=[1.5, 2.0, 0.7, 1.0],
-    )  # fmt: skip
     return diffusers.QwenImagePipeline(
         flow(use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192,
              shift_terminal=0.02),
-        coder, speech.qwen_vl(), speech.letters(1200, ends=False), net,
+        qwen_vae(), speech.qwen_vl(), speech.letters(1200, ends=False), net,
     )  # fmt: skip
 
 
@@ -298,6 +301,89 @@ def cogview4() -> Any:
     return diffusers.CogView4Pipeline(speech.letters(), speech.glm(), vae(16, 1.0), net, steps)
 
 
+@twin("cogview3-plus")
+def cogview3_plus() -> Any:
+    net = diffusers.CogView3PlusTransformer2DModel(
+        patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=4,
+        out_channels=16, text_embed_dim=32, time_embed_dim=8, condition_dim=4, pos_embed_max_size=16,
+        sample_size=8,
+    )  # fmt: skip
+    steps = diffusers.CogVideoXDDIMScheduler(
+        snr_shift_scale=4.0, prediction_type="v_prediction", rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+    )  # fmt: skip
+    return diffusers.CogView3PlusPipeline(speech.letters(), speech.t5(), vae(16, 1.0), net, steps)
+
+
+@twin("lumina-next")
+def lumina_next() -> Any:
+    net = diffusers.LuminaNextDiT2DModel(
+        sample_size=8, patch_size=2, in_channels=4, hidden_size=24, num_layers=1, num_attention_heads=3,
+        num_kv_heads=1, multiple_of=16, cross_attention_dim=16,
+    )  # fmt: skip
+    return diffusers.LuminaPipeline(net, flow(), vae(), speech.gemma(), speech.letters())
+
+
+@twin("bria")
+def bria() -> Any:
+    net = diffusers.BriaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=8,
+        num_attention_heads=2, joint_attention_dim=32, axes_dims_rope=[0, 4, 4],
+    )  # fmt: skip
+    steps = flow(use_dynamic_shifting=True)
+    return diffusers.BriaPipeline(net, steps, vae(shift_factor=0.0), speech.t5(), speech.letters())
+
+
+@twin("hidream")
+def hidream() -> Any:
+    net = diffusers.HiDreamImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=16, num_layers=1, num_single_layers=1,
+        attention_head_dim=8, num_attention_heads=4, caption_channels=[32, 16], text_emb_dim=64,
+        axes_dims_rope=(4, 2, 2), max_resolution=(32, 32), llama_layers=(0, 1),
+    )  # fmt: skip
+    found = diffusers.HiDreamImagePipeline(
+        flow(shift=3.0), wide_vae(), clip(pooled=True, length=128), clip_words(),
+        clip(pooled=True, length=128), clip_words(pad_token="!"), speech.t5(), speech.letters(),
+        speech.llama(), speech.letters(ends=False), net,
+    )  # fmt: skip
+    found.default_sample_size = 8
+    return found
+
+
+def normed_vae(**options: Any) -> Any:
+    coder = diffusers.AutoencoderKLFlux2(
+        block_out_channels=(4,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=2, sample_size=64,
+        **options,
+    )  # fmt: skip
+    coder.bn.running_mean.normal_()
+    coder.bn.running_var.uniform_(0.5, 2)
+    return coder
+
+
+def flux2_net(guided: bool) -> Any:
+    return diffusers.Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=48, timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4), guidance_embeds=guided,
+    )  # fmt: skip
+
+
+@twin("flux2")
+def flux2() -> Any:
+    return diffusers.Flux2Pipeline(
+        flow(shift=3.0, use_dynamic_shifting=True), normed_vae(), speech.mistral(), speech.letters(),
+        flux2_net(True),
+    )  # fmt: skip
+
+
+@twin("flux2-klein")
+def flux2_klein() -> Any:
+    return diffusers.Flux2KleinPipeline(
+        flow(shift=3.0, use_dynamic_shifting=True), normed_vae(), speech.qwen3(layers=28), speech.letters(),
+        flux2_net(False),
+    )  # fmt: skip
+
+
 @twin("hunyuan-dit")
 def hunyuan_dit() -> Any:
     net = diffusers.HunyuanDiT2DModel(
@@ -339,3 +425,58 @@ def fibo() -> Any:
     )  # fmt: skip
     steps = flow(use_dynamic_shifting=True)
     return diffusers.BriaFiboPipeline(net, steps, coder, speech.smol(), speech.letters(ends=False))
+
+
+@twin("krea2")
+def krea2() -> Any:
+    net = diffusers.Krea2Transformer2DModel(
+        in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=16, timestep_embed_dim=8, text_hidden_dim=16, num_text_layers=2,
+        text_num_attention_heads=2, text_num_key_value_heads=2, text_intermediate_size=16,
+        num_layerwise_text_blocks=1, num_refiner_text_blocks=1, axes_dims_rope=(4, 2, 2),
+    )  # fmt: skip
+    return diffusers.Krea2Pipeline(
+        flow(use_dynamic_shifting=True), qwen_vae(), speech.qwen3_vl(), speech.letters(ends=False), net,
+        text_encoder_select_layers=(0, 2),
+    )  # fmt: skip
+
+
+@twin("longcat-image")
+def longcat_image() -> Any:
+    net = diffusers.LongCatImageTransformer2DModel(
+        patch_size=1, in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, joint_attention_dim=16, pooled_projection_dim=16, axes_dims_rope=[4, 4, 8],
+    )  # fmt: skip
+    return diffusers.LongCatImagePipeline(
+        flow(use_dynamic_shifting=True), wide_vae(), speech.qwen_vl(), speech.letters(ends=False), None, net
+    )
+
+
+@twin("ernie-image")
+def ernie_image() -> Any:
+    net = diffusers.ErnieImageTransformer2DModel(
+        hidden_size=32, num_attention_heads=2, num_layers=1, ffn_hidden_size=32, in_channels=16,
+        out_channels=16, text_in_dim=16, rope_axes_dim=(8, 4, 4),
+    )  # fmt: skip
+    for weight in net.parameters():  # it begins with an answer of zeros, in which no word counts
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.3)
+    return diffusers.ErnieImagePipeline(
+        net,
+        normed_vae(batch_norm_eps=1e-5),
+        speech.mistral(layers=2),
+        speech.letters(ends=False),
+        flow(shift=3.0),
+    )
+
+
+@twin("nucleus-image")
+def nucleus_image() -> Any:
+    net = diffusers.NucleusMoEImageTransformer2DModel(
+        in_channels=16, out_channels=4, num_layers=1, attention_head_dim=32, num_attention_heads=4,
+        joint_attention_dim=16, axes_dims_rope=(16, 8, 8), num_experts=2, moe_intermediate_dim=16,
+    )  # fmt: skip
+    reader = speech.qwen3_vl(layers=8, writes=True)
+    return diffusers.NucleusMoEImagePipeline(
+        net, flow(use_dynamic_shifting=True), qwen_vae(), reader, speech.qwen3_vl_sight()
+    )

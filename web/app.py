@@ -8,7 +8,28 @@ from typing import Any
 from aiohttp import web
 
 from engine.service import Engine
-from web import artifacts, guard, health, models, pages, palette, published, runs, sockets, workflows
+from web import (
+    artifacts,
+    audit,
+    browser,
+    drafts,
+    examples,
+    explained,
+    gallery,
+    guard,
+    health,
+    models,
+    pages,
+    palette,
+    published,
+    receipts,
+    runs,
+    scores,
+    sockets,
+    sweeps,
+    templates,
+    workflows,
+)
 from web.artifacts import UPLOADS, UPLOADS_AT_ONCE
 from web.health import METRICS, Metrics
 from web.problems import answer_problems, http_refusal, malformed, unforeseen
@@ -19,17 +40,26 @@ from web.sockets import CLIENTS, Clients
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *palette.ROUTES,
+    *examples.ROUTES,
     *models.ROUTES,
     *workflows.ROUTES,
+    *templates.ROUTES,
+    *drafts.ROUTES,
     *runs.ROUTES,
+    *receipts.ROUTES,
     *sockets.ROUTES,
     *artifacts.ROUTES,
+    *explained.ROUTES,
+    *scores.ROUTES,
+    *gallery.ROUTES,
+    *sweeps.ROUTES,
     *published.ROUTES,
+    *audit.ROUTES,
     *guard.ROUTES,
     *pages.ROUTES,
+    *browser.ROUTES,
 )
 HEADERS = {
-    "Server": "Tessera",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -51,9 +81,10 @@ def build(engine: Engine) -> web.Application:
     app[UPLOADS] = asyncio.Semaphore(UPLOADS_AT_ONCE)
     app[DESCRIBED] = ROUTES
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
-        if route.method == "GET" and route.media and route.media != "text/event-stream":
-            app.router.add_route("HEAD", route.path, route.handler)
+        for path in (route.path, *route.also):
+            app.router.add_route(route.method, path, route.handler)
+            if route.method == "GET" and route.media and route.media != "text/event-stream":
+                app.router.add_route("HEAD", path, route.handler)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(say_goodbye)
     app.cleanup_ctx.append(health.count)
@@ -120,6 +151,7 @@ class Connection(web.RequestHandler):
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "Tessera"  # not which version of what, which helps nobody but attackers
 
 
 async def say_goodbye(app: web.Application) -> None:

@@ -12,8 +12,8 @@ import aiohttp
 from aiohttp import BodyPartReader, hdrs, web
 from msgspec.structs import replace
 
-from engine.artifacts import SIZES
 from engine.errors import Invalid, Problem, TooLarge, Unsupported, shown
+from engine.thumbnails import SIZES
 from engine.types import Artifact
 from web import views
 from web.problems import document

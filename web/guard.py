@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from engine.config import Settings
 from engine.errors import Forbidden, Unauthorised, Unsupported, shown
+from web import browser
 from web.pages import login_page
 from web.problems import Handler
 from web.route import SEND_JSON, Route, body, engine
@@ -25,6 +26,8 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 UPLOAD = "/api/artifacts"
 SESSION = "/api/session"
 COME_FROM_HERE = "Send it from a page of this server."
+LOGGED_IN = ("/", "/docs", *browser.PAGES)
+"""Pages that ask a person for the token where a program is only refused."""
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
 ORIGIN = re.compile(r"https?://([A-Za-z0-9.:\[\]_-]+)")
 
@@ -47,9 +50,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         check_origin(request, settings)
         check_form(request)
     if settings.token and not admitted(request, settings.token):
-        if place(request) in ("/", "/docs") and "text/html" in request.headers.get("Accept", ""):
+        if place(request) in LOGGED_IN and "text/html" in request.headers.get("Accept", ""):
             return login_page()
         raise Unauthorised(remedy="Send it as Authorization: Bearer, or as X-API-Key.")
+    refuse_secrets(request)
     return await handler(request)
 
 
@@ -118,6 +122,15 @@ def check_origin(request: web.Request, settings: Settings) -> None:
             or name_of(match[1]) in lowered(settings.allowed_hosts)
         ):
             raise Forbidden(f"The request comes from another site, {shown(origin)}.", remedy=COME_FROM_HERE)
+
+
+def refuse_secrets(request: web.Request) -> None:
+    """Refuse an address with the value of a secret in it, which answers and logs would repeat."""
+    vault = engine(request).vault
+    if vault.names():
+        key = request.headers.get("Idempotency-Key", "")
+        said = [request.path_qs, request.path, key, *request.query, *request.query.values()]
+        vault.refuse_request("\n".join(said).encode("utf-8", "surrogatepass"))
 
 
 def check_form(request: web.Request) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from engine import tokens
+from engine.config import Settings
 from engine.fetches import Agreed, Fetching
-from engine.known import KNOWN
+from engine.known import KNOWN, Known
+from engine.models import Models as Shelf
 from engine.sources import Asked
+from engine.tokens import Count
+from engine.weights import on_disk
 from web.route import Param, Route, answer, body, engine
 
 KIND = Param("kind", "Only models of this kind.")
@@ -24,6 +30,8 @@ class Model(Struct):
     layout: str
     bytes: int
     source: str
+    part_of: str
+    """The model that it is a part of, which can be loaded alone; empty for a model of its own."""
 
 
 class Short(Struct):
@@ -31,6 +39,19 @@ class Short(Struct):
 
     name: str
     kind: str
+    source: str
+    """The page where it is published."""
+    licence: str
+    """Empty where only its source says it."""
+    bytes: int
+    """0 where only its source says it."""
+
+
+class Text(Struct, forbid_unknown_fields=True):
+    """A prompt to be measured."""
+
+    text: str
+    model: str = "starter"
 
 
 class Models(Struct):
@@ -38,6 +59,8 @@ class Models(Struct):
 
     models: list[Model]
     known: list[Short]
+    bytes: int
+    """What these models take on disk together: what several of them share is counted once."""
 
 
 class Offered(Struct):
@@ -68,12 +91,32 @@ async def models(request: web.Request) -> web.StreamResponse:
     wanted = request.query.get("kind")
     found = await engine(request).models()
     here = [
-        Model(file.name, file.kind, file.layout, file.bytes, file.source)
+        Model(file.name, file.kind, file.layout, file.bytes, file.source, file.part_of)
         for file in found
         if wanted in (None, file.kind)
     ]
-    known = [Short(name, short.kind) for name, short in KNOWN.items() if wanted in (None, short.kind)]
-    return answer(Models(here, known))
+    paths = [file.path for file in found if wanted in (None, file.kind)]
+    known = [
+        Short(name, one.kind, page_of(one), one.licence, one.bytes)
+        for name, one in KNOWN.items()
+        if wanted in (None, one.kind)
+    ]
+    return answer(Models(here, known, await asyncio.to_thread(on_disk, paths)))
+
+
+def page_of(short: Known) -> str:
+    """Where a person can read about it."""
+    return f"https://huggingface.co/{short.hub}" if short.hub else short.url
+
+
+async def count(request: web.Request) -> web.StreamResponse:
+    """Count the tokens of a prompt, marks understood, as the model's own tokenizer does."""
+    asked = await body(request, Text)
+    return answer(await asyncio.to_thread(counted, engine(request).settings, asked))
+
+
+def counted(settings: Settings, asked: Text) -> Count:
+    return tokens.count(Shelf.of(settings).find(asked.model), asked.text)
 
 
 async def offer(request: web.Request) -> web.StreamResponse:
@@ -116,6 +159,7 @@ def plain(found: Fetching) -> dict[str, Any]:
 
 ROUTES = (
     Route("GET", "/api/models", models, "models", answer=Models, params=(KIND,)),
+    Route("POST", "/api/tokens", count, "models", answer=Count, body=Text),
     Route("POST", "/api/models/offer", offer, "models", answer=Offered, body=Asked),
     Route("POST", "/api/models/fetch", fetch, "models", answer=Fetching, body=Agreed, status=202),
     Route("GET", "/api/models/fetch", fetches, "models", answer=FetchList),

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from web.problems import MEDIA, ProblemDocument
-from web.route import WAIT, Param, Route
+from web.route import EXPLAIN, MODE, WAIT, Param, Route
 from web.views import FileView, Submitted
 
 Schema = dict[str, Any]
@@ -76,7 +76,7 @@ def app_operation(name: str, app: Schema) -> Schema:
         "operationId": f"app_{name}",
         "tags": ["apps"],
         "summary": app["title"] or name,
-        "parameters": [parameter(WAIT)],
+        "parameters": [parameter(WAIT), parameter(MODE), parameter(EXPLAIN)],
         "requestBody": {"content": {"application/json": {"schema": inputs}}},
         "responses": {
             "200": {"description": "Finished.", "content": {"application/json": {"schema": run}}},

@@ -1,4 +1,4 @@
-"""The few pages that exist before the editor: what this is, how to call it, and where to log in."""
+"""The pages beside the app: how to call the server, and where to log in."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import base64
 import hashlib
 import re
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from aiohttp import web
 
-from web.route import Route
+from engine import safety
+from web.route import Route, engine
 
+NOTICE = "<!-- notice -->"
 HTML = Path(__file__).parent / "html"
 POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
@@ -19,14 +22,9 @@ POLICY = (
 )
 
 
-async def home(request: web.Request) -> web.StreamResponse:
-    """Say that Tessera is running, and where to go on."""
-    return page("home")
-
-
 async def docs(request: web.Request) -> web.StreamResponse:
     """Show every operation, and let one try it."""
-    return page("docs")
+    return page("docs", notice=safety.warning(engine(request).settings))
 
 
 def login_page() -> web.Response:
@@ -34,8 +32,10 @@ def login_page() -> web.Response:
     return page("login", status=401)
 
 
-def page(name: str, status: int = 200) -> web.Response:
+def page(name: str, status: int = 200, notice: str = "") -> web.Response:
+    """A page, with what everybody should know on it."""
     text, policy = source(name)
+    text = text.replace(NOTICE, f'<p role="note">{escape(notice)}</p>' if notice else "")
     return web.Response(
         status=status, text=text, content_type="text/html", headers={"Content-Security-Policy": policy}
     )
@@ -55,7 +55,4 @@ def hashes(text: str, tag: str) -> str:
     return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
 
 
-ROUTES = (
-    Route("GET", "/", home, "pages", media="text/html"),
-    Route("GET", "/docs", docs, "pages", media="text/html"),
-)
+ROUTES = (Route("GET", "/docs", docs, "pages", media="text/html"),)

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from engine import workflow
-from engine.errors import Invalid, Problem, TooLarge, Unsupported, shown
+from engine.errors import Forbidden, Invalid, Problem, TooLarge, Unsupported, shown
 from engine.service import Engine
 from web.problems import Handler
 
@@ -53,6 +53,8 @@ class Route(Struct, frozen=True):
     """Media type of the answer."""
     takes: str = "application/json"
     """Media type of the body, where there is one."""
+    also: tuple[str, ...] = ()
+    """Further addresses with the same answer: the app reads the address itself."""
 
     @property
     def summary(self) -> str:
@@ -60,6 +62,8 @@ class Route(Struct, frozen=True):
 
 
 WAIT = Param("wait", "Seconds to wait for the run to finish, at most 60.", "number")
+MODE = Param("mode", "0 Safe, 1 Research, 2 NSFW; left out, the server's default.", "integer")
+EXPLAIN = Param("explain", "Whether to tell which word was heeded where in each picture.", "boolean")
 KEY = Param("Idempotency-Key", "The same request with the same key starts nothing twice.", where="header")
 
 
@@ -69,6 +73,12 @@ def engine(request: web.Request) -> Engine:
 
 def owner(request: web.Request) -> str:
     return OWNER
+
+
+def admin(request: web.Request) -> None:
+    """Let through only whoever runs this server."""
+    if owner(request) != OWNER:
+        raise Forbidden("This is for whoever runs the server.")
 
 
 async def body(request: web.Request, kind: type[T]) -> T:
@@ -102,12 +112,14 @@ async def document(request: web.Request) -> bytes:
 async def content(request: web.Request) -> bytes:
     """The body's bytes, at most `document_limit` of them."""
     try:
-        return await request.read()
+        data = await request.read()
     except BROKEN:
         raise unreadable() from None
     except web.HTTPRequestEntityTooLarge:
         limit = engine(request).settings.document_limit
         raise TooLarge("The body is too large.", remedy=f"At most {limit:,} bytes are accepted.") from None
+    engine(request).vault.refuse_request(data)
+    return data
 
 
 def unreadable() -> Invalid:
@@ -141,6 +153,17 @@ def whole(request: web.Request, name: str, default: int, *, low: int = 0, high: 
     """A whole number from the query."""
     raw = request.query.get(name)
     return default if raw is None else parse_whole(raw, name, low=low, high=high)
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Yes or no from the query; the bare name says yes."""
+    raw = request.query.get(name, "false")
+    if raw not in FLAGS:
+        raise Invalid([Problem("bad_parameter", input=name, got=shown(raw), want="true or false")])
+    return FLAGS[raw]
+
+
+FLAGS = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
 def parse_whole(raw: str, name: str, *, low: int = 0, high: int = 2**53 - 1) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -28,10 +28,11 @@ from web.route import (
     seconds,
     whole,
 )
-from web.sockets import CLIENTS, STUCK, encoded, follow, stored
+from web.sockets import CLIENTS, STUCK, Line, encoded, follow, line_of, stored
 from web.views import Run, RunSummary, Submitted
 
 PAGE = 200
+LINES = 1000
 
 
 class RunList(Struct):
@@ -41,12 +42,21 @@ class RunList(Struct):
     next: str | None
 
 
+class RunLog(Struct):
+    """What the log says of a run, oldest first; `next` is what to give as `after` to get those after them."""
+
+    events: list[Line]
+    next: int | None
+
+
 class Move(Struct, forbid_unknown_fields=True):
     """How a waiting run should be ordered anew."""
 
     priority: Annotated[int, Meta(ge=-100, le=100)] | None = None
     before: str | None = None
     """The id of the run it should come before."""
+    after: str | None = None
+    """Or that of the run it should come after."""
 
 
 class Choice(Struct, forbid_unknown_fields=True):
@@ -100,12 +110,18 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 
 
 async def move(request: web.Request) -> web.StreamResponse:
-    """Change a waiting run's priority, or put it before another."""
+    """Change a waiting run's priority, or put it before or after another."""
     asked = await body(request, Move)
-    if asked.priority is None and asked.before is None:
-        raise Invalid([Problem("nothing_asked", input="body", want="`priority`, `before` or both")])
+    if asked.priority is None and asked.before is None and asked.after is None:
+        raise Invalid([Problem("nothing_asked", input="body", want="`priority`, `before` or `after`")])
+    if asked.before is not None and asked.after is not None:
+        raise Invalid([Problem("asked_twice", input="after", want="`before` or `after`, not both")])
     job = await engine(request).move(
-        run_id(request), priority=asked.priority, before=asked.before, owner=owner(request)
+        run_id(request),
+        priority=asked.priority,
+        before=asked.before,
+        after=asked.after,
+        owner=owner(request),
     )
     return shown_run(request, job)
 
@@ -123,6 +139,12 @@ async def hold(request: web.Request) -> web.StreamResponse:
 async def release(request: web.Request) -> web.StreamResponse:
     """Let a held run start."""
     return shown_run(request, await engine(request).release(run_id(request), owner=owner(request)))
+
+
+async def workflow(request: web.Request) -> web.StreamResponse:
+    """Fetch the workflow as it was run: the document itself, inputs apart."""
+    job = await named(request)
+    return web.Response(body=job.document, content_type="application/json")
 
 
 async def verify(request: web.Request) -> web.StreamResponse:
@@ -151,6 +173,15 @@ async def events(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         await narrate(request, response, job, after)
     return response
+
+
+async def told(request: web.Request) -> web.StreamResponse:
+    """Read what happened in a run so far: its events as they are in the log."""
+    job = await named(request)
+    after = whole(request, "after", 0)
+    found = await engine(request).events(after, owner=owner(request), job=job.id, limit=LINES)
+    lines = [line_of(event) for event in found]
+    return answer(RunLog(lines, found[-1].seq if len(found) == LINES else None))
 
 
 async def narrate(request: web.Request, response: web.StreamResponse, job: Job, after: int) -> None:
@@ -205,8 +236,9 @@ LIST = (
     Param("before", "Only runs older than this one."),
     Param("limit", f"How many, 1 to {PAGE}.", "integer"),
 )
+SINCE = Param("after", "Only events after this sequence number.", "integer")
 AFTER = (
-    Param("after", "Only events after this sequence number.", "integer"),
+    SINCE,
     Param("Last-Event-ID", "The same, as browsers send it when they reconnect.", where="header"),
 )
 ROUTES = (
@@ -215,10 +247,12 @@ ROUTES = (
     Route("GET", "/api/runs/{id}", show, "runs", answer=Run, params=(WAIT,)),
     Route("DELETE", "/api/runs/{id}", cancel, "runs", answer=Run),
     Route("PATCH", "/api/runs/{id}", move, "runs", answer=Run, body=Move),
+    Route("GET", "/api/runs/{id}/workflow", workflow, "runs", answer=dict[str, Any]),
     steering("retry", retry),
     steering("hold", hold),
     steering("release", release),
     Route("POST", "/api/runs/{id}/verify", verify, "runs", answer=Verdict),
     Route("POST", "/api/runs/{id}/answers/{call:.+}", choose, "runs", answer=Run, body=Choice),
+    Route("GET", "/api/runs/{id}/log", told, "runs", answer=RunLog, params=(SINCE,)),
     Route("GET", "/api/runs/{id}/events", events, "runs", media="text/event-stream", params=AFTER),
 )

@@ -7,6 +7,7 @@ import logging
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import msgspec
 from aiohttp import WSCloseCode, web
@@ -43,7 +44,7 @@ class Line(Struct):
     kind: str
     at: float
     job: str
-    data: dict[str, object]
+    data: dict[str, Any]
 
 
 class Outbox:
@@ -204,6 +205,9 @@ async def write(request: web.Request, socket: web.WebSocketResponse, after: int)
     """Send batch by batch; a client that takes none for long is cut off, and may come back."""
     try:
         await socket.send_str(f'{{"kind":"hello","seq":{after}}}')
+        for preview in engine(request).previews(owner(request)):
+            async with asyncio.timeout(STUCK):
+                await send(socket, preview)
         async with aclosing(follow(engine(request), owner=owner(request), after=after)) as batches:
             async for batch, _ in batches:
                 for item in batch:
@@ -237,7 +241,11 @@ async def send(socket: web.WebSocketResponse, item: Item) -> None:
 
 def encoded(event: Event) -> bytes:
     """An event as JSON."""
-    return msgspec.json.encode(Line(event.seq, event.kind, event.at, event.job, event.data))
+    return msgspec.json.encode(line_of(event))
+
+
+def line_of(event: Event) -> Line:
+    return Line(event.seq, event.kind, event.at, event.job, event.data)
 
 
 def frame(preview: Preview) -> bytes:

@@ -26,8 +26,16 @@ async def read_inputs(client: Client, workflow: str | Json, typed_in: list[tuple
     schemas = input_schemas(workflow, (await client.get("/api/nodes"))["nodes"])
     inputs: Json = {}
     for name, text in typed_in:
-        inputs[name] = await sent(client, text[1:]) if text[:1] == "@" else typed(text, schemas.get(name, {}))
+        schema = schemas.get(name, {})
+        inputs[name] = await sent_all(client, text, schema) if text[:1] == "@" else typed(text, schema)
     return inputs
+
+
+async def sent_all(client: Client, text: str, schema: Json) -> str | list[str]:
+    """The id of `@FILE`; where the port takes a list, those of `@FILE,@FILE`."""
+    if not any(kind.get("type") == "array" for kind in (schema, *schema.get("anyOf", ()))):
+        return await sent(client, text[1:])
+    return [await sent(client, name) for name in text[1:].split(",@")]
 
 
 READ: Json = {
@@ -40,7 +48,7 @@ READ: Json = {
 
 
 def is_picture(path: Path) -> bool:
-    return path.is_file() and str(mimetypes.guess_type(path.name)[0]).startswith("image/")
+    return path.is_file() and str(mimetypes.guess_type(path.name)[0]).startswith(("image/", "video/"))
 
 
 async def restored(client: Client, path: Path) -> tuple[Json, Json]:
@@ -56,27 +64,6 @@ async def restored(client: Client, path: Path) -> tuple[Json, Json]:
     workflow: Json = json.loads(found["workflow"])
     given = {name: value for name, value in found["settings"].items() if name in workflow.get("inputs", {})}
     return workflow, given
-
-
-async def made_again(client: Client, path: Path) -> str | None:
-    """The run of the workflow that a saved picture holds; None if another picture comes of it."""
-    workflow, given = await restored(client, path)
-    [run] = await follow(client, {"workflow": workflow, "inputs": given}, quiet=True)
-    if run["state"] != "done":
-        said = Problem(**run["error"]).sentence() if run["error"] else f"It is {run['state']}."
-        raise TesseraError(f"The workflow of {path.name} does not run here: {said}")
-    files = [file for output in run["outputs"].values() for file in files_in(output)]
-    pictures = [file["url"] for file in files if file["mime"].startswith("image/")]
-    was = pixels(path.read_bytes())
-    return run["id"] if any([pixels(await client.download(url)) == was for url in pictures]) else None
-
-
-def pixels(data: bytes) -> tuple[tuple[int, int], bytes]:
-    """Size and colours of a picture file, whatever else it holds."""
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(data)).convert("RGBA")
-    return picture.size, picture.tobytes()
 
 
 async def sent(client: Client, name: str) -> str:
@@ -200,11 +187,18 @@ async def write(client: Client, runs: list[Json], out: Path) -> list[str]:
         if out.is_dir():
             path = out / (file["id"] + (mimetypes.guess_extension(file["mime"]) or ""))
         else:
-            path = out if number == 1 else out.with_stem(f"{out.stem}-{number}")
+            path = out if number == 1 else beside(out, number, file["mime"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_asked(await client.download(file["url"]), file["mime"], path))
         written.append(str(path))
     return written
+
+
+def beside(out: Path, number: int, mime: str) -> Path:
+    """The name of a further file: that of the first with a number, and an ending of its own kind."""
+    path = out.with_stem(f"{out.stem}-{number}")
+    kind = (mimetypes.guess_type(path.name)[0] or mime).partition("/")[0]
+    return path if mime.startswith(kind) else path.with_suffix(mimetypes.guess_extension(mime) or "")
 
 
 def files_in(output: Any) -> list[Json]:

@@ -40,6 +40,8 @@ class StepView(Struct):
     seconds: float
     why: str
     """Why it ran."""
+    verdicts: list[dict[str, Any]]
+    """Of a check: what was found, and what was done about it."""
     progress: float | UnsetType = UNSET
     problem: dict[str, str] | UnsetType = UNSET
 
@@ -65,6 +67,12 @@ class RunSummary(Struct):
     inputs: dict[str, Any]
     targets: list[str] | None
     priority: int
+    position: float
+    """Among runs of one priority, the lower one's turn is sooner."""
+    mode: int
+    """How its pictures are checked: 0 Safe, 1 Research, 2 NSFW."""
+    explain: bool
+    """Whether its pictures are explained."""
     progress: float
     outputs: dict[str, Any]
     """By name: a picture, clip, sound or file as {id, url, …}, lists as lists, JSON as itself."""
@@ -111,7 +119,7 @@ def file(engine: Engine, artifact: Artifact, owner: str) -> FileView:
 def file_named(id: str, artifact: Artifact) -> FileView:
     return FileView(
         id=id,
-        url=f"/api/artifacts/{quote(id, safe='')}",
+        url=url_of_file(id),
         mime=artifact.mime,
         bytes=artifact.bytes,
         sha256=artifact.sha256,
@@ -143,6 +151,9 @@ def summary_fields(engine: Engine, job: Job) -> dict[str, Any]:
         "inputs": job.inputs,
         "targets": job.targets,
         "priority": job.priority,
+        "position": job.position,
+        "mode": job.mode,
+        "explain": job.explain,
         "progress": job.progress,
         "outputs": {name: output(engine, value, job.owner) for name, value in job.outputs.items()},
         "error": plain(job.problem) if job.problem else None,
@@ -170,6 +181,7 @@ def step(report: StepReport) -> StepView:
         hits=report.hits,
         seconds=report.seconds,
         why=report.why,
+        verdicts=report.verdicts,
         progress=report.progress,
         problem=UNSET if report.problem is UNSET else plain(report.problem),
     )
@@ -189,6 +201,10 @@ def plain(problem: Problem) -> dict[str, str]:
     """A problem with all its six fields, also the empty ones."""
     found: dict[str, str] = msgspec.structs.asdict(problem)
     return found
+
+
+def url_of_file(id: str) -> str:
+    return f"/api/artifacts/{quote(id, safe='')}"
 
 
 def url_of(run: str) -> str:

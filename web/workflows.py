@@ -23,10 +23,23 @@ class Listed(Struct):
     workflows: list[dict[str, Any]]
 
 
+class Version(Struct):
+    """One version of a workflow, or the mark that it was deleted."""
+
+    version: int
+    """From 1; 0 is the shipped one."""
+    etag: str
+    saved: float
+    """Seconds since 1970; 0 of a shipped one."""
+    bytes: int
+    shipped: bool
+    deleted: bool
+
+
 class Versions(Struct):
     """Every version of one workflow, newest first."""
 
-    versions: list[dict[str, Any]]
+    versions: list[Version]
 
 
 class Saved(Struct):
@@ -86,7 +99,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
 async def versions(request: web.Request) -> web.StreamResponse:
     """List the versions of a workflow."""
     found = await engine(request).library.versions(request.match_info["name"], owner(request))
-    return answer({"versions": found})
+    return answer(msgspec.convert({"versions": found}, Versions))
 
 
 async def check(request: web.Request) -> web.StreamResponse:

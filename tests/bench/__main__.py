@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import engine_cost, lanes, memory, pictures, server_cost
+from tests.bench import browser, engine_cost, gallery, lanes, memory, pictures, server_cost
 from tests.bench.table import Report, Row, line, machine, save, table
 
 Measure = Callable[[], Awaitable[list[Row]]]
@@ -25,6 +25,8 @@ MEASURES: dict[str, Measure] = {
     "sampling": pictures.sampling,
     "equal": pictures.equal,
     "memory": memory.memory,
+    "gallery": gallery.gallery,
+    "browser": browser.browser,
 }
 
 

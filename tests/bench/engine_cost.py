@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.assignment import Assignment, Outcome, Say
 from engine.cache import Cache
 from engine.child import calm_collector
 from engine.config import settings
@@ -19,7 +20,7 @@ from engine.flights import Flights
 from engine.planner import Planner
 from engine.registry import Registry
 from engine.run import Run
-from engine.runner import Assignment, Outcome, Runner, Say
+from engine.runner import Runner
 from engine.workflow import parse
 from tests.bench.table import REPEATS, Row, growth
 from tests.graphs import chain, layered, wide

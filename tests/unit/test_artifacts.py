@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import multiprocessing
 import os
 import re
-import struct
 import subprocess
 import sys
 import threading
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image as pil
 
 from engine import artifacts
 from engine.artifacts import (
@@ -27,13 +23,12 @@ from engine.artifacts import (
     mentions,
     read,
     safe_stem,
-    thumbnail,
-    thumbnail_outside,
     using,
     write_numbered,
 )
-from engine.codecs import dimensions, picture_bytes, sniff
-from engine.errors import BadInput, Damaged, NotFound, TesseraError, Unsupported
+from engine.codecs import picture_bytes
+from engine.errors import Damaged, NotFound, TesseraError
+from engine.thumbnails import thumbnail
 from engine.types import Artifact, Image, Value
 
 
@@ -253,53 +248,6 @@ def test_every_artifact_inside_values_is_mentioned() -> None:
     a, b, c = (Artifact(letter * 64, "image/png", 1) for letter in "abc")
     assert set(mentions([1.0, [a], {"k": Album(b, [c, a])}])) == {a.sha256, b.sha256, c.sha256}
     assert mentions([1, "x", None, [2.0], np.zeros(2)]) == ()
-
-
-# -- thumbnails
-
-
-async def test_a_thumbnail_is_made_outside_and_once(folder: Folder) -> None:
-    sha256 = folder.put(noise(300, 150))
-    path = await thumbnail_outside(folder, sha256, 100)
-    data = path.read_bytes()
-    assert sniff(data) == "image/webp"
-    assert dimensions(data) == (128, 64)
-    path.write_bytes(b"seen")
-    assert (await thumbnail_outside(folder, sha256, 120)).read_bytes() == b"seen"
-
-
-def bomb() -> bytes:
-    out = io.BytesIO()
-    pil.new("L", (1, 1)).save(out, "png")
-    data = bytearray(out.getvalue())
-    data[16:24] = struct.pack(">II", 100_000, 100_000)
-    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
-    return bytes(data)
-
-
-async def test_what_cannot_be_shown_small_is_an_error_and_leaves_nothing(folder: Folder) -> None:
-    for data in (b"plain text", bomb()):
-        with pytest.raises(Unsupported):
-            await thumbnail_outside(folder, folder.put(data), 64)
-    with pytest.raises(NotFound):
-        await thumbnail_outside(folder, "0" * 64, 64)
-    assert not list(folder.root.glob("thumbs/*/*"))
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16", "CMYK"])
-def test_every_kind_of_picture_has_a_thumbnail(folder: Folder, mode: str) -> None:
-    out = io.BytesIO()
-    pil.new(mode, (200, 100)).save(out, "tiff" if mode == "CMYK" else "png")
-    assert dimensions(thumbnail(folder, folder.put(out.getvalue()), 64).read_bytes()) == (64, 32)
-
-
-def test_a_small_picture_is_not_blown_up(folder: Folder) -> None:
-    assert dimensions(thumbnail(folder, folder.put(noise(20, 10)), 512).read_bytes()) == (20, 10)
-
-
-def test_a_hostile_picture_is_bad_input_where_it_is_decoded(folder: Folder) -> None:
-    with pytest.raises(BadInput, match="megapixels"):
-        thumbnail(folder, folder.put(bomb()), 64)
 
 
 PNG = picture_bytes(Image(np.zeros((4, 4, 3), np.uint8)))

@@ -9,6 +9,7 @@ import pytest
 
 from engine.config import PREFIX, Settings, settings
 from engine.errors import Invalid
+from engine.safety import Checker, rules_of
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,19 @@ def test_variables_are_text_and_become_what_they_say(monkeypatch: pytest.MonkeyP
     assert (found.previews, found.cancel_grace) == (False, 2.5)
     assert found.models == [Path("one"), Path("two")]
     assert found.allowed_hosts == ["a.example", "b.example"]
+
+
+def test_modes_and_checkers_are_said_in_variables_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESSERA_MODE_LIMIT", "2")
+    monkeypatch.setenv("TESSERA_MODE_LIMITS", "alice=1,bob=0")
+    monkeypatch.setenv("TESSERA_CHECKERS", "words,nsfw-image:0.7")
+    found = settings()
+    assert (found.mode, found.mode_limit, found.mode_limits) == (0, 2, {"alice": 1, "bob": 0})
+    checkers = rules_of(found).checkers
+    assert checkers == (Checker("words"), Checker("nsfw-image", 0.7))
+    monkeypatch.setenv("TESSERA_CHECKERS", "nsfw-image:much")
+    with pytest.raises(Invalid, match="nsfw-image:much"):
+        rules_of(settings())
 
 
 def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

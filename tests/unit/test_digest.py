@@ -113,7 +113,6 @@ def test_an_array_is_known_by_what_it_holds_and_not_by_how_it_lies_in_memory() -
         object(),
         1j,
     ],
-    ids=str,
 )
 def test_what_has_no_unambiguous_content_has_no_digest(value: Any) -> None:
     with pytest.raises(TypeError, match="has no digest"):

@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from engine import fetch as fetching
-from engine.errors import BadInput, Conflict, DiskFull, NotFound, SourceFailed, UnsafeModel
-from engine.fetch import Job, Stopped
+from engine.errors import BadInput, Conflict, DiskFull, NotFound, SourceFailed, TesseraError, UnsafeModel
+from engine.fetch import Job, Stopped, writing
+from engine.kinds import FOLDERS
 from engine.known import KNOWN, known
-from engine.models import FOLDERS, Models
+from engine.models import Models
 from engine.remote import Remote
 from engine.weights import KINDS
 from tests.hub import Hub, asked, bring, hub, safetensors, sha256, took
@@ -340,6 +341,33 @@ async def test_what_is_here_already_is_not_overwritten(site: Hub, top: Path) -> 
     with pytest.raises(Conflict, match="already"):
         await bring(site, top, "org/one")
     assert await bring(site, top, "org/one", name="two") == "loras/two.safetensors"
+
+
+async def test_a_models_folder_that_refuses_is_named_with_the_setting(site: Hub, top: Path) -> None:
+    site.put("org/one", **{"one.safetensors": LORA})
+    offered = await asked(site, "org/one")
+    site.slow = True
+    stop = Signal()
+    first = asyncio.create_task(took(site, top, offered, stop))
+    while not (parts := list(top.rglob("*.part"))):
+        await asyncio.sleep(0.01)
+    stop.set()
+    await site.drop()
+    with pytest.raises(Stopped):
+        await first
+    parts[0].unlink()
+    parts[0].mkdir()  # nothing can be written under that name
+    with pytest.raises(TesseraError, match="models folder cannot be written to") as caught:
+        await took(site, top, offered)
+    assert "fetch_to" in caught.value.problems[0].remedy
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_disk_that_fills_up_says_that_what_came_is_kept() -> None:
+    full = Path("/dev/full")
+    with pytest.raises(DiskFull, match="what came is kept") as caught, writing():
+        full.write_bytes(b"x")
+    assert "fetch_to" in caught.value.problems[0].remedy
 
 
 async def test_progress_ends_at_the_whole(site: Hub, top: Path) -> None:

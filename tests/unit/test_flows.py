@@ -31,7 +31,7 @@ WALK: dict[str, Any] = {"steps": 6, "guidance": 3.0, "seed": 7}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("models")
-    for name in ("sd3", "flux", "fibo"):
+    for name in ("sd3", "flux", "sana", "fibo"):
         twins.make(name).save_pretrained(top / "diffusers" / name)
     (top / "loras").mkdir()
     style = pipelines.changes(twins.make("flux"), 0, transformer=["to_q", "to_v"])
@@ -145,21 +145,23 @@ def test_a_text_is_read_as_it_stands(model: Loaded) -> None:
 def test_what_such_a_family_cannot_do_is_refused_by_name(
     model: Loaded, words: Conditioning, canvas: Latent
 ) -> None:
-    flux, fibo = load_model("flux"), load_model("fibo")
+    flux, sana, fibo = load_model("flux"), load_model("sana"), load_model("fibo")
     said = encode_text(flux.text_encoder, "a cat")
     large = empty_latent(flux.denoiser, SIDE, SIDE)
     odd = msgspec.structs.replace(canvas, samples=np.zeros((16, 8, 7), np.float32))
-    guided = [Guide(ControlNet("x", "sd3", ""), Image(np.zeros((8, 8, 3), np.uint8)))]
-    everywhere = msgspec.structs.replace(words, mask=np.ones((4, 4), np.float32))
+    guided = [Guide(ControlNet("x", "sana", ""), Image(np.zeros((8, 8, 3), np.uint8)))]
+    once = encode_text(sana.text_encoder, "a cat")
+    paper = empty_latent(sana.denoiser, SIDE, SIDE)
+    placed = msgspec.structs.replace(once, mask=np.ones((4, 4), np.float32))
     refused: list[tuple[str, Any]] = [
         (r"method: .*ddim.*'euler', 'heun'", lambda: sample(model.denoiser, words, canvas, method="ddim")),
         (r"spacing: .*leading", lambda: sample(model.denoiser, words, canvas, spacing="leading")),
         (r"start: .*56 × 64.*multiples of 16", lambda: sample(model.denoiser, words, odd)),
         (r"width: .*72.*16", lambda: empty_latent(model.denoiser, 72, 64)),
         (r"negative: .*built in", lambda: sample(flux.denoiser, said, large, said)),
-        (r"positive: .*reads the whole prompt", lambda: sample(model.denoiser, everywhere, canvas)),
-        (r"guides: .*UNet", lambda: sample(model.denoiser, words, canvas, guides=guided)),
-        (r"prompt: .*word by word", lambda: limit_to_area(words)),
+        (r"positive: .*reads the whole prompt", lambda: sample(sana.denoiser, placed, paper)),
+        (r"guides: .*UNet", lambda: sample(sana.denoiser, once, paper, guides=guided)),
+        (r"prompt: .*word by word", lambda: limit_to_area(once)),
         (r"prompt: .*word by word", lambda: zero_prompt(words)),
         (r"a: .*word by word", lambda: average_prompts(words, words)),
         (r"prompt: .*told sizes", lambda: set_sizes(words, 64, 64)),

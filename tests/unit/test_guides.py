@@ -10,10 +10,11 @@ from types import ModuleType
 
 import pytest
 
+from engine.canonical import canonical
 from engine.config import ROOT
 from engine.planner import Planner
 from engine.registry import Registry
-from engine.workflow import canonical, parse, read
+from engine.workflow import parse, read
 from nodes import flow, maths, words
 
 DOCS = ROOT / "docs"

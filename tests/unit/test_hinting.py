@@ -185,6 +185,6 @@ def test_what_does_not_fit_is_refused(here: Tiny) -> None:
     with pytest.raises(Unsupported, match=r"'single' is no T2I-Adapter"):
         load_t2i_adapter("single")
     here.net("full").save_pretrained(here.folder / "controlnet" / "wrong")
-    with pytest.raises(Unsupported, match=r"'wrong' is a T2IAdapter, not a ControlNet.*1\.5, 2 or XL"):
+    with pytest.raises(Unsupported, match=r"'wrong' is a T2IAdapter, not a ControlNet.*1\.5, 2, XL or 3"):
         load_controlnet("wrong")
     assert isinstance(load_t2i_adapter("full"), ControlNet)

@@ -434,9 +434,14 @@ async def test_only_what_has_not_started_can_be_moved(jobs: Jobs) -> None:
 
 async def test_a_cancelled_job_says_so_of_its_steps_and_ends_its_lease(jobs: Jobs) -> None:
     id = await running(jobs)
-    await jobs.update(id, "w1", steps={"a": StepReport("running"), "b": StepReport("done")})
-    job = await jobs.cancel(id)
-    assert (job.steps["a"].state, job.steps["b"].state, job.finished > 0) == ("cancelled", "done", True)
+    await jobs.update(id, "w1", steps={"a": StepReport("running"), "b": StepReport("running")})
+    job = await jobs.cancel(id, steps={"b": StepReport("done"), "c": StepReport("waiting")})
+    assert {name: step.state for name, step in job.steps.items()} == {
+        "a": "cancelled",
+        "b": "done",
+        "c": "cancelled",
+    }
+    assert job.finished > 0
     assert not await jobs.finish(id, "w1", "done")
     assert await jobs.crashed("w1", "killed") == []
 
@@ -478,7 +483,7 @@ async def test_what_was_heard_is_what_is_stored_and_can_be_replayed(db: Database
     await jobs.emit(Event("steps", owner="ann", job=mine, data={"steps": {"a": {"state": "done"}}}))
     assert [event.seq for event in heard] == [1, 2, 3, 4, 5, 6]
     assert heard[0].data == {
-        "title": "T", "workflow": "", "state": "queued", "priority": 0, "inputs": {"prompt": "p"}
+        "title": "T", "workflow": "", "state": "queued", "priority": 0, "mode": 0, "inputs": {"prompt": "p"}
     }  # fmt: skip
     assert await jobs.events(0) == heard
     assert await jobs.events(2, limit=2) == heard[2:4]

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from engine import memory, models
 from engine.errors import BadInput, MissingModel, Unsupported
@@ -142,6 +142,31 @@ def test_only_a_second_precision_is_loaded_when_there_is_no_first(folder: Path, 
     found = models.ModelFile("half", "model", source, "diffusers", 1, "here")
     assert parts.denoiser(found, families.SD15, "cpu", "float32").module.dtype == torch.float32
     assert parts.reader(found, families.SD15, "cpu", "float32").layers == 2
+
+
+def test_of_weights_side_by_side_the_named_ones_are_read(folder: Path) -> None:
+    place = tiny.diffusers_folder(folder / "diffusers" / "both")
+    file = next((place / "unet").glob("*.safetensors"))
+    doubled = {name: 2 * tensor for name, tensor in load_file(file).items()}
+    save_file(doubled, file.with_suffix(".fp16.safetensors"))
+    plain, other = load_model("both"), load_model("both", variant="fp16")
+    for part in (other.denoiser, other.text_encoder, other.vae):
+        assert part.variant == "fp16"
+    with memory.weights(plain.denoiser) as one, memory.weights(other.denoiser) as two:
+        first = next(iter(one.module.parameters()))
+        assert torch.equal(next(iter(two.module.parameters())), 2 * first)
+    with memory.weights(other.vae) as vae:  # which has only the plain one
+        assert vae.dtype == torch.float32
+
+
+def test_a_variant_that_is_not_there_is_refused_with_those_that_are(folder: Path) -> None:
+    place = tiny.diffusers_folder(folder / "diffusers" / "two")
+    file = next((place / "vae").glob("*.safetensors"))
+    save_file(load_file(file), file.with_suffix(".bf16.safetensors"))
+    with pytest.raises(BadInput, match=r"variant.*'two' has: bf16"):
+        load_model("two", variant="fp16")
+    with pytest.raises(BadInput, match="the plain one"):
+        load_model("tiny", variant="fp16")
 
 
 def test_a_prompt_of_another_models_width_is_refused() -> None:

@@ -66,6 +66,20 @@ async def test_shipped_workflows_are_there_under_their_file_stem(flows: Library)
     assert entry["shipped"] is True
 
 
+async def test_a_shipped_workflow_may_lie_in_a_folder_and_goes_by_its_name_alone(
+    flows: Library, tmp_path: Path
+) -> None:
+    deeper = tmp_path / "workflows" / "trust"
+    deeper.mkdir()
+    (deeper / "ranked.json").write_bytes(SHIPPED)
+    (deeper / "ready.json").write_bytes(b"{}")
+    assert [entry["name"] for entry in await flows.names("ann")] == ["ranked", "ready"]
+    assert (await flows.get("ranked", "ann"))[0] == SHIPPED
+    assert (await flows.get("ready", "ann"))[0] == SHIPPED, "what lies on top counts"
+    with pytest.raises(Invalid):
+        await flows.get("trust/ranked", "ann")
+
+
 async def test_what_is_put_comes_back_byte_for_byte_for_its_owner_only(flows: Library) -> None:
     document = b'{\n  "tessera": 1,\n  "title": "Caf\xc3\xa9"\n}\n'
     etag = await flows.put("mine", "ann", document)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.config import ROOT, Settings
-from engine.errors import BadInput, MissingModel, UnsafeModel
+from engine.errors import BadInput, MissingModel, UnsafeModel, Unsupported
 from engine.models import Models
-from engine.weights import Kind, header
+from engine.weights import Kind, header, on_disk
 
 EMPTY = b"\x02\0\0\0\0\0\0\0{}"
 """A safetensors file without tensors."""
@@ -145,6 +145,18 @@ def test_the_links_of_the_local_cache_are_followed(tmp_path: Path, models: Model
     assert models.find("org/name").layout == "diffusers"
 
 
+def test_a_file_that_models_share_takes_its_room_once(top: Path, models: Models) -> None:
+    whole, other = diffusers(top / "diffusers" / "whole"), diffusers(top / "diffusers" / "other")
+    put(whole / "vae" / "config.json", b"{}")
+    weights = put(whole / "vae" / "weights.safetensors", b"w" * 1000)
+    alone = on_disk(file.path for file in models.list())
+    put(other / "vae" / "config.json", b"{}")
+    (other / "vae" / "weights.safetensors").symlink_to(weights)
+    parts = {file.name: file.part_of for file in models.list()}
+    assert parts == {"whole": "", "other": "", "whole/vae": "whole", "other/vae": "other"}
+    assert on_disk(file.path for file in models.list()) == alone + len(b"{}")
+
+
 @pytest.mark.parametrize("repo", ["models--org--name/snapshots/..", "models--..--..", "models--org--name"])
 def test_a_cache_that_points_elsewhere_is_not_followed(tmp_path: Path, models: Models, repo: str) -> None:
     diffusers(tmp_path / "elsewhere")
@@ -190,6 +202,14 @@ def test_a_pickle_is_refused_with_the_reason_and_the_remedy(top: Path, models: M
     assert models.list() == []
 
 
+def test_a_gguf_file_is_refused_by_its_name_with_the_way_to_a_small_model(top: Path, models: Models) -> None:
+    put(top / "diffusion_models" / "flux-q4.gguf")
+    for name in ("flux-q4.gguf", "flux-q4"):
+        with pytest.raises(Unsupported, match=r"flux-q4\.gguf is quantised.*float8"):
+            models.find(name, "denoiser")
+    assert models.list() == []
+
+
 def test_a_folder_with_pickled_weights_alone_is_refused(top: Path, models: Models) -> None:
     put(top / "diffusers" / "old" / "model_index.json", b"{}")
     put(top / "diffusers" / "old" / "unet" / "diffusion_pytorch_model.bin")
@@ -232,6 +252,15 @@ def test_a_starter_model_that_is_not_trained_yet_names_what_trains_it(
     assert f"`make -C models/starter {target}`" in text
     assert f"`make -C models/starter ship NAMES={part}`" in text
     assert "`python server.py models fetch" in text
+
+
+def test_a_name_of_something_else_is_told_what_it_is(top: Path, models: Models) -> None:
+    put(top / "loras" / "ink.safetensors")
+    put(top / "checkpoints" / "real.safetensors")
+    with pytest.raises(MissingModel, match="no model named 'ink'") as error:
+        models.find("ink")
+    assert "is of kind 'lora'" in error.value.problems[0].remedy
+    assert "Here are: real" in error.value.problems[0].remedy
 
 
 def test_a_missing_model_is_called_by_what_it_is(models: Models) -> None:

@@ -73,13 +73,13 @@ def test_packs_are_folders_with_an_init_and_single_files(tmp_path: Path) -> None
 
 
 async def test_a_pack_is_described_without_importing_it_here(tmp_path: Path) -> None:
-    found = await packs.describe(write(tmp_path, "mine/__init__.py"))
+    found = await packs.describe(write(tmp_path, "untouched/__init__.py"))
     assert isinstance(found, Pack), found
     (entry,) = found.entries
-    assert (entry.spec.id, entry.pack, entry.declared) == ("mine/number", "mine", None)
-    assert entry.epoch == found.epoch == packs.source_digest(tmp_path / "mine")
+    assert (entry.spec.id, entry.pack, entry.declared) == ("untouched/number", "untouched", None)
+    assert entry.epoch == found.epoch == packs.source_digest(tmp_path / "untouched")
     assert entry.spec.inputs[0].default == 1
-    assert "custom_nodes.mine" not in sys.modules
+    assert "custom_nodes.untouched" not in sys.modules
 
 
 async def test_a_pack_that_prints_does_no_harm(tmp_path: Path) -> None:

@@ -125,6 +125,8 @@ def test_a_form_shows_a_field_only_for_what_can_be_typed(kind: PortType, typed: 
         (Scalar("int", ge=0, le=2**53 - 1), "whole number 0 to 9007199254740991"),
         (Scalar("float", gt=0), "number more than 0"),
         (Scalar("float", gt=0, lt=1), "number more than 0, less than 1"),
+        (Scalar("float", gt=0, le=8), "number more than 0, up to 8"),
+        (Scalar("float", ge=0, lt=1), "number from 0, less than 1"),
         (Scalar("float", ge=0.5), "number from 0.5"),
         (Scalar("float", le=2), "number up to 2"),
         (Scalar("int", ge=16, le=16384, multiple_of=8), "whole number 16 to 16384 in steps of 8"),

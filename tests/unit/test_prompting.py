@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import prompting
 from engine.errors import BadInput
-from nodes._lib import prompting
-from nodes._lib.prompting import Part, Piece, Stage
+from engine.prompting import Part, Piece, Stage
 from nodes.load import Loaded, load_model
 from nodes.text import count_tokens, encode_text
 

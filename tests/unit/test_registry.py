@@ -230,7 +230,13 @@ def test_the_palette_shows_a_node_as_an_editor_needs_it() -> None:
         "kind": "pure",
         "lane": "cpu",
         "inputs": [
-            {"name": "image", "schema": {"x-port": "Image"}, "type": "Image", "required": True},
+            {
+                "name": "image",
+                "schema": {"x-port": "Image"},
+                "type": "Image",
+                "port": {"type": "class", "ancestry": ["Image", "Value"]},
+                "required": True,
+            },
             {
                 "name": "steps",
                 "schema": {
@@ -241,6 +247,7 @@ def test_the_palette_shows_a_node_as_an_editor_needs_it() -> None:
                     "default": 3,
                 },
                 "type": "whole number 1 to 150",
+                "port": {"type": "scalar", "name": "int", "ge": 1, "le": 150},
                 "required": False,
                 "default": 3,
             },
@@ -248,11 +255,14 @@ def test_the_palette_shows_a_node_as_an_editor_needs_it() -> None:
                 "name": "mode",
                 "schema": {"enum": ["soft", "hard"], "default": "soft"},
                 "type": "one of soft, hard",
+                "port": {"type": "menu", "options": ["soft", "hard"]},
                 "required": False,
                 "default": "soft",
             },
         ],
-        "outputs": [{"name": "out", "type": "Image"}],
+        "outputs": [
+            {"name": "out", "type": "Image", "port": {"type": "class", "ancestry": ["Image", "Value"]}}
+        ],
     }
     assert palette_entry(registry.nodes["maybe"])["inputs"][1]["piece"] is True
     assert palette_entry(registry.nodes["mine/simple"])["pack"] == "mine"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine.errors import Forbidden, SourceFailed
+from engine.errors import Forbidden, NotFound, SourceFailed
 from engine.remote import Remote
 from engine.sources import Asked, offer
 from tests.hub import Hub, asked, bring, hub, safetensors, took
@@ -40,6 +40,34 @@ async def test_the_token_goes_to_the_hub_and_nowhere_else(site: Hub, tmp_path: P
             await took(site, tmp_path, offered)
         assert "hf_secret" not in str(caught.value)
         assert other.seen == []
+
+
+async def test_a_refusal_says_whether_there_is_a_licence_to_accept(site: Hub) -> None:
+    site.put("org/one", **{"one.safetensors": LORA})
+    site.token = "hf_secret"
+    wanted = {"GatedRepo": (Forbidden, "licence"), "RepoNotFound": (NotFound, "or it is private")}
+    for site.code, (kind, words) in wanted.items():
+        with pytest.raises(kind, match=words) as caught:
+            await asyncio.to_thread(offer, Asked("org/one"), Remote(site.url))
+        assert "HF_TOKEN" in caught.value.problems[0].remedy
+
+
+async def test_a_hub_out_of_reach_is_named_with_what_to_look_at() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SourceFailed, match="does not answer: ConnectError") as caught:
+            await asyncio.to_thread(offer, Asked("org/one"), Remote(url))
+    assert "HTTPS_PROXY" in caught.value.problems[0].remedy
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_setting_to_mend(
+    site: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "carrier-pigeon://roof:1")
+    with pytest.raises(SourceFailed, match="network settings") as caught:
+        await asked(site, "org/one")
+    assert "HTTPS_PROXY" in caught.value.problems[0].remedy
 
 
 @pytest.mark.parametrize(

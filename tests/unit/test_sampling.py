@@ -240,7 +240,7 @@ def test_progress_is_told_at_each_step_and_previews_a_few_times(
     assert told == [pytest.approx((i + 1) / 20) for i in range(20)]
     assert len(shown) == 4
     assert shown[0].pixels.dtype == np.uint8
-    corner, middle = shown[-1].pixels[2, 2], shown[-1].pixels[32, 32]
+    corner, middle = shown[-1].pixels[4, 4], shown[-1].pixels[64, 64]
     assert (int(corner.argmax()), int(middle.argmax())) == (2, 0)  # blue around red
 
 

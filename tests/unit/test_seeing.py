@@ -232,7 +232,7 @@ def test_folders_of_the_hub_go_by_their_ids(folder: Path, tmp_path: Path) -> Non
     snapshot.symlink_to(folder / "depth" / "dpt")
     here = Models([folder], hub=tmp_path)
     assert here.find("maker/small", "depth").source == "Hugging Face cache"
-    with pytest.raises(MissingModel, match="models fetch maker/small --kind pose"):
+    with pytest.raises(MissingModel, match="is of kind 'depth': load it as that"):
         here.find("maker/small", "pose")
 
 

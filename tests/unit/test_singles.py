@@ -23,6 +23,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from engine.models import ModelFile
 from nodes._lib import families, parts, recognising
 from nodes._lib.families import FAMILIES, SDXL, Family
+from nodes.latent import decode_latent, empty_latent
+from nodes.load import load_model
+from nodes.sample import sample
+from nodes.text import encode_text
 from tests import singles, twins
 
 SINGLES = [row for row in FAMILIES.values() if row.single is not None]
@@ -150,3 +154,27 @@ def test_marks_in_a_file_say_how_it_was_taught(tmp_path: Path) -> None:
     assert recognising.schedule_of(as_file(tmp_path / "v.safetensors", shapes), SDXL)[
         "rescale_betas_zero_snr"
     ]
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("residency")
+def test_a_full_size_file_draws(folder: Path) -> None:
+    """Stable Diffusion 1.5 as it was published, but for what it has learned: two steps at 256 × 256."""
+    row = FAMILIES["sd15"]
+    names = singles.single(row, full_size(row))
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    file = as_file(
+        folder / "checkpoints" / "full.safetensors", {name: tuple(t.shape) for name, t in names.items()}
+    )
+    noise = np.random.default_rng(0).normal(0, 0.02, 2**24 + 1).astype(np.float16).tobytes()
+    begin = file.bytes - 2 * sum(int(np.prod(t.shape)) for t in names.values())
+    with file.path.open("r+b") as stream:
+        stream.seek(begin)
+        for left in range(file.bytes - begin, 0, -len(noise)):
+            stream.write(noise[:left])
+    model = load_model("full", "float32")
+    start = empty_latent(model.denoiser, 256, 256)
+    found = sample(model.denoiser, encode_text(model.text_encoder, "a red circle"), start, steps=2, seed=1)
+    pixels = decode_latent(model.vae, found.latent).pixels
+    assert pixels.shape == (256, 256, 3)
+    assert found.latent.samples.std() > 0.1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.canonical import canonical, ecmascript
 from engine.errors import Invalid, Problem, TooLarge
 from engine.node import NodeSpec
 from engine.planner import Planner
@@ -17,8 +18,6 @@ from engine.types import MAX_SEED
 from engine.workflow import (
     DEPTH_LIMIT,
     Step,
-    canonical,
-    ecmascript,
     nearest,
     parse,
     read,

@@ -8,7 +8,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 import pytest_asyncio
 
 from engine.config import ROOT, Settings
-from engine.errors import Problem
 from engine.events import Event
 from engine.fetches import Agreed, Fetches
 from tests.hub import Hub, hub, safetensors
@@ -41,6 +40,11 @@ async def site(shelf: Hub, tmp_path: Path) -> AsyncIterator[Site]:
         yield found
 
 
+def fetched(listed: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of those that do not come along."""
+    return [model["name"] for model in listed if not model["name"].startswith("starter")]
+
+
 async def over(site: Site, id: str) -> dict[str, Any]:
     while True:
         found: dict[str, Any] = (await site.get(f"/api/models/fetch/{id}")).json
@@ -60,11 +64,31 @@ async def test_a_model_is_offered_fetched_and_listed(site: Site, tmp_path: Path)
     assert (done["state"], done["place"], done["bytes"]) == ("done", "loras/ink.safetensors", len(LORA))
     assert (tmp_path / "models" / done["place"]).read_bytes() == LORA
     listed = (await site.get("/api/models?kind=lora")).json
-    assert [model["name"] for model in listed["models"]] == ["ink"]
+    assert fetched(listed["models"]) == ["ink"]
     assert {short["name"] for short in (await site.get("/api/models?kind=vae")).json["known"]} >= {
         "vae-ft-mse"
     }
     assert [one["id"] for one in (await site.get("/api/models/fetch")).json["fetches"]] == [done["id"]]
+
+
+async def test_a_prompt_is_counted_as_its_model_reads_it(site: Site) -> None:
+    found = await site.post("/api/tokens", {"text": "a (red:1.3) circle"})
+    assert (found.status, found.json) == (200, {"tokens": 5, "limit": 77, "parts": 1})
+    unknown = await site.post("/api/tokens", {"text": "a", "model": "nothing"})
+    assert unknown.codes == ["missing_model"]
+
+
+async def test_what_can_be_fetched_says_where_from(site: Site) -> None:
+    known = {one["name"]: one for one in (await site.get("/api/models")).json["known"]}
+    assert known["sd15"]["source"].startswith("https://huggingface.co/")
+    assert known["sd15"]["licence"]
+
+
+async def test_parts_of_models_are_told_as_such_and_take_no_room_of_their_own(site: Site) -> None:
+    found = (await site.get("/api/models")).json
+    whole = sum(one["bytes"] for one in found["models"] if not one["part_of"])
+    assert {one["part_of"] for one in found["models"] if one["name"] == "starter/vae"} == {"starter"}
+    assert 0 < found["bytes"] <= whole
 
 
 async def test_progress_and_end_are_events(site: Site) -> None:
@@ -106,7 +130,9 @@ async def test_a_defect_of_ours_is_told_to_the_log_even_by_a_server_that_closes(
     fetches = Fetches(Settings(fetch_to=tmp_path / "models"), emit, lambda event: None)
     started = await fetches.start(Agreed("org/style", licence="mit"))
     await fetches.close()
-    assert fetches.get(started.id).problem == Problem("internal_error")
+    problem = fetches.get(started.id).problem
+    assert problem is not None
+    assert (problem.code, "log" in problem.remedy) == ("internal_error", True)
     [record] = [record for record in caplog.records if record.name == "tessera.fetches"]
     assert record.getMessage() == f"{started.source} could not be fetched"
     assert "RuntimeError: the disk of the log is gone" in caplog.text
@@ -217,7 +243,13 @@ async def test_a_script_says_yes_and_reads_json(terminal: Terminal) -> None:
     assert "already" in err
     assert "Traceback" not in err
     code, out, _ = await terminal.run("--json")
-    assert [model["name"] for model in json.loads(out) if model["kind"] == "lora"] == ["pen"]
+    assert fetched(model for model in json.loads(out) if model["kind"] == "lora") == ["pen"]
+
+
+async def test_a_kind_that_is_none_is_answered_with_those_that_are(terminal: Terminal) -> None:
+    code, out, err = await terminal.run("fetch", "org/style", "--kind", "loras")
+    assert (code, out) == (1, "")
+    assert "--kind: bad input, got loras, want one of model, denoiser, lora," in err
 
 
 async def test_a_pickle_is_converted_by_a_command(terminal: Terminal) -> None:

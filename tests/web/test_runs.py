@@ -227,3 +227,18 @@ async def test_a_wait_that_is_no_time_is_refused(site: Site, wait: str) -> None:
     run = await site.run(sum_of())
     answer = await site.get(f"/api/runs/{run['id']}", params={"wait": wait})
     assert (answer.status, answer.codes) == (422, ["bad_parameter"])
+
+
+async def test_the_log_of_a_run_is_read_from_its_beginning(site: Site) -> None:
+    run = await site.run(sum_of())
+    other = await site.run(sum_of(3))
+    told = (await site.get(f"/api/runs/{run['id']}/log")).json
+    kinds = [event["kind"] for event in told["events"]]
+    assert (kinds[0], kinds[-1], told["next"]) == ("job.created", "job.state", None)
+    assert {event["job"] for event in told["events"]} == {run["id"]}
+    steps = [event["data"]["steps"] for event in told["events"] if event["kind"] == "steps"]
+    assert steps[-1]["add"]["state"] == "done"
+    last = told["events"][-1]["seq"]
+    assert (await site.get(f"/api/runs/{run['id']}/log?after={last}")).json["events"] == []
+    assert (await site.get(f"/api/runs/{other['id']}/log?after={last}")).json["events"] != []
+    assert (await site.get("/api/runs/nobody/log")).status == 404

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from engine.dispatch import Live
 from engine.events import Event, Preview
 from tests.web.served import Json, Site, chain, serving, sum_of
 from web import sockets
@@ -65,6 +66,16 @@ async def test_an_outbox_stays_within_its_bounds_whatever_comes(monkeypatch: pyt
     monkeypatch.setattr(sockets, "QUEUE_BYTES", 100_000)
     box = outbox(*(Preview("j", f"s{i}", bytes(30_000), "local") for i in range(40)))
     assert sum(len(item.data) for item in box.take() if isinstance(item, Preview)) <= 100_000
+
+
+async def test_who_comes_while_something_runs_sees_its_newest_preview_at_once(site: Site) -> None:
+    site.engine.dispatch.live["j"] = Live("local", "w")
+    site.engine.dispatch.on_preview("j", "s", b"old")
+    site.engine.dispatch.on_preview("j", "s", b"new")
+    async with site.session.ws_connect(site.url + "/ws") as socket:
+        await socket.receive_json()
+        assert (await socket.receive_bytes()).endswith(b"new")
+    assert site.engine.previews("somebody") == []
 
 
 async def test_what_concerns_others_is_not_for_this_client() -> None:

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from engine.errors import NotFound
-from web.terminal import as_asked, chosen, files_in, input_schemas, typed
+from tests.web.served import Site, png
+from web.client import connect
+from web.terminal import as_asked, beside, chosen, files_in, input_schemas, sent_all, typed
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}
@@ -46,10 +48,35 @@ def test_a_named_input_takes_what_its_first_port_takes() -> None:
     assert input_schemas(document, palette) == {"prompt": TEXT, "lost": {}, "empty": {}}
 
 
+@pytest.mark.parametrize(
+    ("schema", "wanted"),
+    [({"type": "array"}, [1, 2]), ({"anyOf": [{"type": "array"}, {"type": "null"}]}, [1, 2]), (TEXT, None)],
+)
+async def test_several_files_go_where_a_list_is_taken(
+    schema: dict[str, Any], wanted: list[int] | None, site: Site, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("one, two.png", "three.png")]
+    for place, file in enumerate(files, 1):
+        file.write_bytes(png(place, 8))
+    async with connect(site.url) as client:
+        if wanted is None:
+            with pytest.raises(NotFound):
+                await sent_all(client, f"@{files[0]},@{files[1]}", schema)
+        else:
+            ids = await sent_all(client, f"@{files[0]},@{files[1]}", schema)
+            assert [(await site.engine.artifact(id)).width for id in ids] == wanted
+
+
 def test_files_are_found_in_single_outputs_and_in_lists() -> None:
     assert files_in(PICTURE) == [PICTURE]
     assert files_in([PICTURE, PICTURE]) == [PICTURE, PICTURE]
     assert files_in({"id": 1}) == files_in(3) == files_in([1, 2]) == []
+
+
+def test_a_further_file_has_an_ending_of_its_kind() -> None:
+    out = Path("a/cat.jpg")
+    names = [beside(out, 2, mime).as_posix() for mime in ("image/png", "application/json")]
+    assert names == ["a/cat-2.jpg", "a/cat-2.json"]
 
 
 def test_a_picture_is_written_in_the_format_its_name_asks_for() -> None:
