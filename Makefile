@@ -22,6 +22,7 @@ run: setup ## Start the server on http://127.0.0.1:8188; reads .env if there is 
 
 setup: ## Install the locked dependencies into .venv and build the browser app, unless that is done
 	@$(PY) -c '' 2>/dev/null && cmp -s requirements.lock $(VENV)/requirements.lock || $(MAKE) --no-print-directory install
+	@$(PY) models/starter/links.py
 	@$(PY) web/editor/build.py
 
 test: setup ## Run every test: about 15 minutes on 2 cores

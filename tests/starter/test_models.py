@@ -3,9 +3,11 @@
 import functools
 import importlib
 import json
+import os
 import shutil
 from pathlib import Path
 
+import links
 import numpy as np
 import pytest
 import torch
@@ -163,6 +165,23 @@ def test_a_refiner_without_an_encoder_is_given_the_twin_s(tmp_path: Path) -> Non
     )
     assert all(torch.equal(mine[name], its[name]) for name in its)
     assert (family / "refiner" / "text_encoder_2" / "model.safetensors").is_symlink()
+
+
+def test_links_that_came_as_plain_files_are_links_again_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    shutil.copytree(FAMILY / "base" / "vae", tmp_path / "base" / "vae")
+    shutil.copytree(FAMILY / "xl" / "vae", tmp_path / "xl" / "vae", symlinks=True)
+    path = tmp_path / "xl" / "vae" / "diffusion_pytorch_model.safetensors"
+    held = os.fsencode(path.readlink())
+    path.unlink()
+    path.write_bytes(held)  # what git leaves where there are no links
+    others = {"own": b"1234", "nowhere": b"../base/nothing.safetensors", "outside": b"/etc/passwd"}
+    for name, said in others.items():
+        (tmp_path / f"{name}.safetensors").write_bytes(said)
+    assert links.mend(tmp_path) == [path]
+    assert path.samefile(tmp_path / "base" / "vae" / path.name)
+    AutoencoderKL.from_pretrained(tmp_path / "xl" / "vae")
+    assert {name: (tmp_path / f"{name}.safetensors").read_bytes() for name in others} == others
+    assert links.mend(tmp_path) == []
 
 
 def test_what_judges_a_model_is_shipped_with_it(tmp_path: Path) -> None:
