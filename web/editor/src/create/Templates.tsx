@@ -3,6 +3,7 @@ import { create } from 'zustand'
 import { ask, url } from '../api/client'
 import type { Template } from '../api/types'
 import { useWords, words } from '../common/words'
+import { SearchField } from '../widgets/SearchField'
 import style from './Templates.module.css'
 import type { Listed } from './workflows'
 
@@ -79,14 +80,7 @@ export function Templates({ listed, choose, only }: Props) {
   const titles = [...new Set(found.map((one) => one.section))]
   return (
     <div className={style.all}>
-      <input
-        type="search"
-        className="field"
-        aria-label={says.findApp}
-        placeholder={says.findAmong(found.length)}
-        value={text}
-        onChange={(event) => type(event.target.value)}
-      />
+      <SearchField label={says.findApp} says={says.findAmong(found.length)} text={text} type={type} />
       <div className={style.scroll}>
         {titles.map((title) => (
           <section key={title} aria-label={title}>

@@ -4,6 +4,7 @@ import { Link, useSearchParams } from 'wouter'
 import type { Counted } from '../api/types'
 import { useMode } from '../common/mode'
 import { useWords, words } from '../common/words'
+import { SearchField } from '../widgets/SearchField'
 import style from './Gallery.module.css'
 import { emptyTrash, useGallery } from './store'
 
@@ -201,16 +202,9 @@ function Words({ value, give }: { value: string; give: (text: string) => void })
     return () => clearTimeout(timer)
   }, [text])
   return (
-    <label className={style.words}>
+    <div className={style.words}>
       <Search size={15} aria-hidden="true" />
-      <input
-        type="search"
-        className="field"
-        aria-label={words.search}
-        placeholder={words.searchSays}
-        value={text}
-        onChange={(event) => type(event.target.value)}
-      />
-    </label>
+      <SearchField label={words.search} says={words.searchSays} text={text} type={type} />
+    </div>
   )
 }

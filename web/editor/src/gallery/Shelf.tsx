@@ -4,6 +4,7 @@ import { live } from '../api/live'
 import type { MadeList, MadeView } from '../api/types'
 import { useMode } from '../common/mode'
 import { useWords } from '../common/words'
+import { SearchField } from '../widgets/SearchField'
 import style from './Gallery.module.css'
 import { about, drag } from './Grid'
 
@@ -41,14 +42,7 @@ export function Shelf({ use }: Props) {
   }, [text, mode])
   return (
     <div className={style.shelf}>
-      <input
-        type="search"
-        className="field"
-        aria-label={words.find}
-        placeholder={words.find}
-        value={text}
-        onChange={(event) => type(event.target.value)}
-      />
+      <SearchField label={words.find} text={text} type={type} />
       {found?.said && <p role="alert">{found.said}</p>}
       {found && found.items.length === 0 && !found.said && (
         <p className="muted small">{text ? words.noneFits : words.shelf}</p>

@@ -5,6 +5,7 @@ import { usePalette } from '../common/palette'
 import { useSearch } from '../common/search'
 import { useWords, words } from '../common/words'
 import { Shelf } from '../gallery/Shelf'
+import { SearchField } from '../widgets/SearchField'
 import { useCamera } from './camera'
 import { use } from './drop'
 import style from './Graph.module.css'
@@ -90,14 +91,7 @@ function Palette() {
   }
   return (
     <>
-      <input
-        type="search"
-        className="field"
-        aria-label={says.findNode}
-        placeholder={says.amongNodes(nodes.size)}
-        value={text}
-        onChange={(event) => type(event.target.value)}
-      />
+      <SearchField label={says.findNode} says={says.amongNodes(nodes.size)} text={text} type={type} />
       {failed.map((one) => (
         <p key={one.pack} className="problem small">
           {says.broken(one.pack, one.reason)}

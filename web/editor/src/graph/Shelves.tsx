@@ -4,6 +4,7 @@ import { size, useModelShelf } from '../common/models'
 import { useWords } from '../common/words'
 import { Templates } from '../create/Templates'
 import { useWorkflows } from '../create/workflows'
+import { SearchField } from '../widgets/SearchField'
 import style from './Graph.module.css'
 
 /** The models that are here, by name. */
@@ -15,14 +16,7 @@ export function ModelList() {
   const found = own.filter((one) => `${one.name} ${one.kind}`.toLowerCase().includes(text.toLowerCase()))
   return (
     <>
-      <input
-        type="search"
-        className="field"
-        aria-label={words.findModel}
-        placeholder={words.amongModels(own.length)}
-        value={text}
-        onChange={(event) => type(event.target.value)}
-      />
+      <SearchField label={words.findModel} says={words.amongModels(own.length)} text={text} type={type} />
       <ul className={style.list}>
         <li>
           <Link href="/models" className={style.node ?? ''}>

@@ -4,6 +4,7 @@ import { Link } from 'wouter'
 import { ago } from '../common/typical'
 import { useWords } from '../common/words'
 import { useWorkflows } from '../create/workflows'
+import { SearchField } from '../widgets/SearchField'
 import { say } from './actions'
 import { type Draft, drafts, drop } from './drafts'
 import style from './Graph.module.css'
@@ -43,13 +44,11 @@ export function Workflows() {
             <Link2 size={14} aria-hidden="true" /> {words.link}
           </button>
         </div>
-        <input
-          type="search"
-          className="field"
-          aria-label={words.findWorkflow}
-          placeholder={words.amongWorkflows(listed.length)}
-          value={text}
-          onChange={(event) => type(event.target.value)}
+        <SearchField
+          label={words.findWorkflow}
+          says={words.amongWorkflows(listed.length)}
+          text={text}
+          type={type}
         />
         {gone && (
           <div role="status" className="spread small">

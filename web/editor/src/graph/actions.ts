@@ -1,23 +1,37 @@
 /** What can be done on the page Graph. */
 import { useEffect } from 'react'
 import type { Action } from '../common/actions'
-import { usePalette } from '../common/palette'
 import { cancel } from '../common/runs'
 import { words } from '../common/words'
 import { keysOf, parts } from '../settings/keys'
 import { useCamera } from './camera'
+import {
+  chosen,
+  dissolve,
+  duplicate,
+  each,
+  flag,
+  frame,
+  groupChosen,
+  groupUp,
+  line,
+  nudge,
+  placeOf,
+  remove,
+  spread,
+  stepOf,
+  tidy,
+  tint,
+  toggle,
+  walk,
+} from './chosen'
 import { copied, paste } from './clipboard'
 import { toggleLog } from './log'
 import { look, pictureOf } from './look'
-import { lying, reveal } from './lying'
+import { reveal } from './lying'
 import { type Asked, openMenu } from './menu'
-import { align, around, distribute, type Edge } from './model/align'
-import { arrange } from './model/arrange'
 import * as commands from './model/commands'
-import { freeName, graphAt, split } from './model/document'
-import { dissolveGroup, makeGroup } from './model/grouping'
-import { capturesOf, specOf } from './model/groups'
-import { same } from './model/ports'
+import { graphAt, split } from './model/document'
 import { askName, store } from './Naming'
 import { runNow } from './running'
 import { askSweep } from './Sweep'
@@ -27,28 +41,7 @@ import { close, fresh } from './tabs'
 import { loosen } from './view/hands'
 import { offer } from './view/offer'
 
-const state = () => useGraph.getState()
-const chosen = () => state().selected
-
-function toggle(off: 'mute' | 'bypass'): void {
-  const { group, selected } = state()
-  if (selected.length === 0) return
-  const steps = graphAt(currentDocument(), group).steps ?? {}
-  const on = selected.every((name) => steps[name]?.off === off)
-  perform(on ? words().edits.on : words().edits[off], commands.setOff(group, selected, on ? undefined : off))
-}
-
-function flag(what: 'collapsed' | 'pinned'): void {
-  const { group, selected } = state()
-  const places = currentDocument().layout?.[group]?.steps ?? {}
-  const on = !selected.every((name) => places[name]?.[what])
-  perform(
-    what === 'pinned' ? words().edits.pin : words().edits.collapse,
-    commands.all(
-      ...selected.map((name) => commands.setPlace(group, name, { at: whereIs(name), [what]: on })),
-    ),
-  )
-}
+const state = useGraph.getState
 
 const COLOURS = {
   none: '',
@@ -59,35 +52,14 @@ const COLOURS = {
   blue: '#4a86d8',
   violet: '#9b59d0',
 } as const
-
-const placeOf = (name: string) => currentDocument().layout?.[state().group]?.steps?.[name]
-const stepOf = (name: string) => graphAt(currentDocument(), state().group).steps?.[name]
-const each = (is: (name: string) => unknown) => chosen().length > 0 && chosen().every((name) => is(name))
-
-function tint(colour: string): void {
-  const { group, selected } = state()
-  perform(
-    words().edits.colour,
-    commands.all(
-      ...selected.map((name) =>
-        commands.setPlace(group, name, { at: whereIs(name), colour: colour || undefined }),
-      ),
-    ),
-  )
-}
-
-/** The one group node that is selected, by the name of its group. */
-function groupChosen(): string {
-  const node = chosen().length === 1 ? (stepOf(chosen()[0] ?? '')?.node ?? '') : ''
-  return node.startsWith('group/') ? node.slice('group/'.length) : ''
-}
+const names = () => Object.keys(graphAt(currentDocument(), state().group).steps ?? {})
+const camera = () => useCamera.getState().camera
+const detours = (wire: string) => currentDocument().layout?.[state().group]?.reroutes?.[wire] ?? []
 
 function insertHere({ wire, x, y, at }: Asked): void {
   const [step, input] = split(wire ?? '')
   if (at) offer({ x, y, at, into: { step, input } })
 }
-
-const detours = (wire: string) => currentDocument().layout?.[state().group]?.reroutes?.[wire] ?? []
 
 /** Open the menu where what is selected lies, or in the middle. */
 function openHere(): void {
@@ -104,135 +76,13 @@ function openHere(): void {
   requestAnimationFrame(() => openMenu({ about, at, ...screen([at[0] + 24, at[1] + 30]) }))
 }
 
-/** Take a step out and join what came in with what went on, where the types agree. */
-function dissolve(): void {
-  const { group, selected } = state()
-  const nodes = usePalette.getState().nodes
-  const changes = selected.map((name) => {
-    const step = graphAt(currentDocument(), group).steps?.[name]
-    if (step?.node.startsWith('group/')) return dissolveGroup(currentDocument(), group, name)
-    const spec = step && specOf(currentDocument(), nodes, step.node)
-    const out = spec?.outputs[0]?.port
-    const input = spec?.inputs.find(
-      ({ name: one, port }) => step?.wires?.[one] && out && same(port, out, new Map()),
-    )
-    return commands.dissolve(group, name, (input && step?.wires?.[input.name]) || null)
-  })
-  perform(words().edits.dissolve, commands.all(...changes))
-  select([])
-}
-
-function nudge(x: number, y: number): void {
-  const { group, selected } = state()
-  const places = Object.fromEntries(
-    selected.map((name) => [name, [whereIs(name)[0] + x, whereIs(name)[1] + y] as [number, number]]),
-  )
-  perform(words().edits.move, commands.move(group, places), `nudge ${selected.join()}`)
-}
-
-function remove(): void {
-  if (chosen().length === 0) return
-  perform(words().edits.delete, commands.remove(state().group, chosen()))
-  select([])
-}
-
 const pasteAt = (asked?: Asked) => (asked?.at ? { at: asked.at } : {})
-
-async function duplicate(): Promise<void> {
-  const text = await copied()
-  if (text) await paste(true, { text })
-}
-
-/** Go along a wire: to what feeds the selected step, or to what it feeds. */
-function walk(back: boolean): void {
-  const [name] = chosen()
-  const steps = graphAt(currentDocument(), state().group).steps ?? {}
-  if (name === undefined) {
-    select(Object.keys(steps).slice(0, 1))
-    return
-  }
-  const next = back
-    ? Object.values(steps[name]?.wires ?? {}).map((wire) => split(wire)[0])[0]
-    : Object.entries(steps).find(([, step]) =>
-        Object.values(step.wires ?? {}).some((wire) => split(wire)[0] === name),
-      )?.[0]
-  if (next === undefined || !(next in steps)) return
-  select([next])
-  reveal([next])
-}
-
-function bring(title: string, places: Record<string, commands.At>): void {
-  if (Object.keys(places).length > 0) perform(title, commands.move(state().group, places))
-}
-
-function line(edge: Edge): void {
-  if (chosen().length > 1) bring(words().edits.align, align(lying(chosen()), edge))
-}
-
-/** Lay these steps out anew, from where they begin. */
-async function tidy(names: readonly string[]): Promise<void> {
-  if (names.length === 0) return
-  const { group } = state()
-  const document = currentDocument()
-  const cards = lying(names)
-  const places = await arrange(graphAt(document, group), cards, [...names], (body) =>
-    capturesOf(document.groups?.[body] ?? {}),
-  )
-  const [was, is] = [
-    around(Object.values(cards)).at,
-    around(names.map((name) => ({ width: 0, height: 0, at: places[name] ?? [0, 0] }))).at,
-  ]
-  bring(
-    words().edits.layout,
-    Object.fromEntries(
-      Object.entries(places).map(([name, [x, y]]) => [name, [x + was[0] - is[0], y + was[1] - is[1]]]),
-    ),
-  )
-}
-
-const MARGIN = 24
-const TITLE = 36
-
-function frame(): void {
-  if (chosen().length === 0) return
-  const { group } = state()
-  const { at, size } = around(Object.values(lying(chosen())))
-  const name = freeName('frame', currentDocument().layout?.[group]?.frames ?? {})
-  perform(
-    words().edits.frame,
-    commands.setFrame(group, name, {
-      at: [at[0] - MARGIN, at[1] - MARGIN - TITLE],
-      size: [size[0] + 2 * MARGIN, size[1] + 2 * MARGIN + TITLE],
-      title: words().edits.frame,
-    }),
-  )
-}
-
-function groupUp(): void {
-  if (chosen().length === 0) return
-  const { group } = state()
-  const nodes = usePalette.getState().nodes
-  const document = currentDocument()
-  const places = commands.move(
-    group,
-    Object.fromEntries(chosen().map((name): [string, commands.At] => [name, whereIs(name)])),
-  )
-  const made = makeGroup(document, group, chosen(), around(Object.values(lying(chosen()))).at, (name) => {
-    const node = graphAt(document, group).steps?.[name]?.node ?? ''
-    return specOf(document, nodes, node)?.outputs.map((output) => output.name) ?? []
-  })
-  perform(words().edits.group, commands.all(places, made.change))
-  select([made.step])
-}
 
 function addHere(asked?: Asked): void {
   const middle = useCamera.getState().camera?.middle()
   if (asked?.at) offer({ x: asked.x, y: asked.y, at: asked.at })
   else if (middle) offer({ ...middle, x: middle.x - 180, y: middle.y - 200 })
 }
-
-const names = () => Object.keys(graphAt(currentDocument(), state().group).steps ?? {})
-const camera = () => useCamera.getState().camera
 
 const LIST: readonly Omit<Action, 'page'>[] = [
   { id: 'run', part: 'Run', keys: ['Control+Enter'], always: true, does: () => runNow() },
@@ -258,45 +108,16 @@ const LIST: readonly Omit<Action, 'page'>[] = [
     always: true,
     does: () => state().run && cancel(state().run ?? ''),
   },
-  {
-    id: 'sweep',
-    part: 'Run',
-    keys: ['Alt+x'],
-    always: true,
-    does: () => askSweep(),
-  },
-  {
-    id: 'save',
-    part: 'File',
-    keys: ['Control+s'],
-    always: true,
-    does: () => store(),
-  },
-  {
-    id: 'save-as',
-    part: 'File',
-    keys: ['Control+Shift+s'],
-    always: true,
-    does: () => askName(),
-  },
+  { id: 'sweep', part: 'Run', keys: ['Alt+x'], always: true, does: () => askSweep() },
+  { id: 'save', part: 'File', keys: ['Control+s'], always: true, does: () => store() },
+  { id: 'save-as', part: 'File', keys: ['Control+Shift+s'], always: true, does: () => askName() },
   { id: 'open-file', part: 'File', keys: ['Control+o'], always: true, does: openFile },
   { id: 'download', part: 'File', keys: [], does: download },
   { id: 'link', part: 'File', keys: [], does: () => void copyLink() },
   { id: 'new', part: 'File', keys: ['Alt+n'], always: true, does: () => void fresh() },
-  {
-    id: 'close',
-    part: 'File',
-    keys: ['Alt+w'],
-    always: true,
-    does: () => void close(state().tab),
-  },
+  { id: 'close', part: 'File', keys: ['Alt+w'], always: true, does: () => void close(state().tab) },
   { id: 'log', part: 'View', keys: ['Alt+l'], always: true, does: toggleLog },
-  {
-    id: 'add',
-    part: 'Node',
-    keys: ['Shift+a'],
-    does: addHere,
-  },
+  { id: 'add', part: 'Node', keys: ['Shift+a'], does: addHere },
   {
     id: 'title',
     part: 'Node',
@@ -372,52 +193,18 @@ const LIST: readonly Omit<Action, 'page'>[] = [
     when: () => state().history.future.length > 0,
     does: redo,
   },
-  {
-    id: 'copy',
-    part: 'Edit',
-    keys: ['Control+c'],
-    selection: true,
-    does: () => void copied(),
-  },
-  {
-    id: 'paste',
-    part: 'Edit',
-    keys: ['Control+v'],
-    does: (asked) => void paste(false, pasteAt(asked)),
-  },
+  { id: 'copy', part: 'Edit', keys: ['Control+c'], selection: true, does: () => void copied() },
+  { id: 'paste', part: 'Edit', keys: ['Control+v'], does: (asked) => void paste(false, pasteAt(asked)) },
   {
     id: 'paste-wired',
     part: 'Edit',
     keys: ['Control+Shift+v'],
     does: (asked) => void paste(true, pasteAt(asked)),
   },
-  {
-    id: 'duplicate',
-    part: 'Edit',
-    keys: ['Control+d'],
-    selection: true,
-    does: () => duplicate(),
-  },
-  {
-    id: 'delete',
-    part: 'Edit',
-    keys: ['Delete', 'Backspace'],
-    selection: true,
-    does: remove,
-  },
-  {
-    id: 'dissolve',
-    part: 'Edit',
-    keys: ['Shift+Delete'],
-    selection: true,
-    does: dissolve,
-  },
-  {
-    id: 'cut',
-    part: 'Edit',
-    keys: ['y'],
-    does: () => useCamera.setState({ cutting: true }),
-  },
+  { id: 'duplicate', part: 'Edit', keys: ['Control+d'], selection: true, does: () => duplicate() },
+  { id: 'delete', part: 'Edit', keys: ['Delete', 'Backspace'], selection: true, does: remove },
+  { id: 'dissolve', part: 'Edit', keys: ['Shift+Delete'], selection: true, does: dissolve },
+  { id: 'cut', part: 'Edit', keys: ['y'], does: () => useCamera.setState({ cutting: true }) },
   {
     id: 'mute',
     part: 'Node',
@@ -451,39 +238,16 @@ const LIST: readonly Omit<Action, 'page'>[] = [
     does: () => flag('pinned'),
   },
   { id: 'frame', part: 'Arrange', keys: ['Control+g'], selection: true, does: frame },
-  {
-    id: 'group',
-    part: 'Arrange',
-    keys: ['Control+Shift+e'],
-    selection: true,
-    does: groupUp,
-  },
+  { id: 'group', part: 'Arrange', keys: ['Control+Shift+e'], selection: true, does: groupUp },
   {
     id: 'leave',
     part: 'View',
     keys: ['Escape'],
     does: () => (chosen().length > 0 ? select([]) : state().group !== '' && leave()),
   },
-  {
-    id: 'leave-group',
-    part: 'View',
-    keys: [],
-    when: () => state().group !== '',
-    does: leave,
-  },
-  {
-    id: 'menu',
-    part: 'View',
-    keys: ['Shift+F10', 'ContextMenu'],
-    does: openHere,
-  },
-  {
-    id: 'layout',
-    part: 'Arrange',
-    keys: ['l'],
-    selection: true,
-    does: () => tidy(chosen()),
-  },
+  { id: 'leave-group', part: 'View', keys: [], when: () => state().group !== '', does: leave },
+  { id: 'menu', part: 'View', keys: ['Shift+F10', 'ContextMenu'], does: openHere },
+  { id: 'layout', part: 'Arrange', keys: ['l'], selection: true, does: () => tidy(chosen()) },
   {
     id: 'layout-all',
     part: 'Arrange',
@@ -499,26 +263,9 @@ const LIST: readonly Omit<Action, 'page'>[] = [
       does: () => line(edge),
     }),
   ),
-  {
-    id: 'spread-across',
-    part: 'Arrange',
-    keys: [],
-    selection: true,
-    does: () => bring(words().edits.gaps, distribute(lying(chosen()), true)),
-  },
-  {
-    id: 'spread-down',
-    part: 'Arrange',
-    keys: [],
-    selection: true,
-    does: () => bring(words().edits.gaps, distribute(lying(chosen()), false)),
-  },
-  {
-    id: 'all',
-    part: 'View',
-    keys: ['Control+a'],
-    does: () => select(names()),
-  },
+  { id: 'spread-across', part: 'Arrange', keys: [], selection: true, does: () => spread(true) },
+  { id: 'spread-down', part: 'Arrange', keys: [], selection: true, does: () => spread(false) },
+  { id: 'all', part: 'View', keys: ['Control+a'], does: () => select(names()) },
   {
     id: 'fit',
     part: 'View',
@@ -526,12 +273,7 @@ const LIST: readonly Omit<Action, 'page'>[] = [
     does: () => camera()?.fit(chosen().length > 0 ? chosen() : undefined),
   },
   { id: 'fit-all', part: 'View', keys: ['Home'], does: () => camera()?.fit() },
-  {
-    id: 'zoom-in',
-    part: 'View',
-    keys: ['Alt+='],
-    does: () => camera()?.zoom(1.2),
-  },
+  { id: 'zoom-in', part: 'View', keys: ['Alt+='], does: () => camera()?.zoom(1.2) },
   { id: 'zoom-out', part: 'View', keys: ['Alt+-'], does: () => camera()?.zoom(1 / 1.2) },
   { id: 'left', part: 'Move', keys: ['ArrowLeft'], does: () => nudge(-8, 0) },
   { id: 'right', part: 'Move', keys: ['ArrowRight'], does: () => nudge(8, 0) },

@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'react'
 import { size, useModelShelf, type Wish } from '../common/models'
 import { useWords } from '../common/words'
+import { SearchField } from '../widgets/SearchField'
 import { Get, Progress } from './Get'
 import style from './Models.module.css'
 
@@ -34,14 +35,12 @@ export function Models() {
           setWish({ what: text.trim(), kind })
         }}
       >
-        <input
-          type="search"
-          className="field"
-          aria-label={words.find}
-          placeholder={words.findSays}
-          value={text}
-          onChange={(event) => {
-            type(event.target.value)
+        <SearchField
+          label={words.find}
+          says={words.findSays}
+          text={text}
+          type={(typed) => {
+            type(typed)
             setWish(null)
           }}
         />

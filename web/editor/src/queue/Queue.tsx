@@ -116,14 +116,7 @@ function Running({ run, tried }: Row) {
       <span className={style.number}>{Math.round(100 * run.progress)} %</span>
       <div className={style.buttons}>
         <Open run={run} step={now ?? null} tried={tried} />
-        <button
-          type="button"
-          className="button"
-          aria-label={words.cancelOf(about(run))}
-          onClick={() => tried(cancel(run.id))}
-        >
-          <X size={14} aria-hidden="true" /> {words.cancel}
-        </button>
+        <Cancel run={run} tried={tried} />
       </div>
     </li>
   )
@@ -205,33 +198,8 @@ function Pending({ pending, tried }: { pending: Known[]; tried: Row['tried'] }) 
               </p>
             </div>
             <div className={style.buttons}>
-              {run.state === 'held' ? (
-                <button
-                  type="button"
-                  className="button"
-                  aria-label={words.releaseOf(about(run))}
-                  onClick={() => tried(steer(run.id, 'release'))}
-                >
-                  <Play size={14} aria-hidden="true" /> {words.release}
-                </button>
-              ) : (
-                <button
-                  type="button"
-                  className="button"
-                  aria-label={words.holdOf(about(run))}
-                  onClick={() => tried(steer(run.id, 'hold'))}
-                >
-                  <Pause size={14} aria-hidden="true" /> {words.hold}
-                </button>
-              )}
-              <button
-                type="button"
-                className="button"
-                aria-label={words.cancelOf(about(run))}
-                onClick={() => tried(cancel(run.id))}
-              >
-                <X size={14} aria-hidden="true" /> {words.cancel}
-              </button>
+              <Hold run={run} tried={tried} />
+              <Cancel run={run} tried={tried} />
             </div>
           </li>
         ))}
@@ -309,6 +277,37 @@ function Open({ run, step, tried }: Row & { step: string | null }) {
       onClick={() => tried(showRun(run.id, step).then(() => go('/graph')))}
     >
       <Workflow size={14} aria-hidden="true" /> {does}
+    </button>
+  )
+}
+
+/** Lets a job wait, or go again. */
+function Hold({ run, tried }: Row) {
+  const { queue: words } = useWords()
+  const held = run.state === 'held'
+  return (
+    <button
+      type="button"
+      className="button"
+      aria-label={held ? words.releaseOf(about(run)) : words.holdOf(about(run))}
+      onClick={() => tried(steer(run.id, held ? 'release' : 'hold'))}
+    >
+      {held ? <Play size={14} aria-hidden="true" /> : <Pause size={14} aria-hidden="true" />}{' '}
+      {held ? words.release : words.hold}
+    </button>
+  )
+}
+
+function Cancel({ run, tried }: Row) {
+  const { queue: words } = useWords()
+  return (
+    <button
+      type="button"
+      className="button"
+      aria-label={words.cancelOf(about(run))}
+      onClick={() => tried(cancel(run.id))}
+    >
+      <X size={14} aria-hidden="true" /> {words.cancel}
     </button>
   )
 }

@@ -2,6 +2,7 @@ import { Fragment, useState } from 'react'
 import { ALL } from '../app/all'
 import { type Action, chord, type Page } from '../common/actions'
 import { useWords } from '../common/words'
+import { SearchField } from '../widgets/SearchField'
 import { bind, conflicts, holders, keysOf, parts, reserved, unbind, unfinished } from './keys'
 import { Choice } from './Settings'
 import style from './Settings.module.css'
@@ -48,14 +49,7 @@ export function Keys() {
         choose={(preset) => choose({ preset })}
       />
       <div className="spread">
-        <input
-          type="search"
-          className="field grow"
-          aria-label={words.find}
-          placeholder={words.find}
-          value={sought}
-          onChange={(event) => seek(event.target.value)}
-        />
+        <SearchField label={words.find} text={sought} type={seek} className="grow" />
         <button
           type="button"
           className="button"
