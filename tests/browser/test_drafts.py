@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -201,3 +202,20 @@ async def test_a_restart_of_the_server_is_waited_for(chromium: Browser, tmp_path
         await window.reload()
         await expect(title).to_have_value("Made while it was away")
         await window.close()
+
+
+@pytest.mark.expects("404")
+async def test_where_no_workflow_is_nothing_of_another_is_shown(page: Page, site: Server) -> None:
+    put(site, "to_leave", "Left alone")
+    await page.goto("/graph/to_leave")
+    middle = page.get_by_role("region", name="Workflow")
+    await expect(middle.get_by_role("article", name="Add")).to_be_visible()
+    await page.evaluate("history.pushState(null, '', '/graph/no_such')")
+    await expect(middle.get_by_role("alert")).to_contain_text("no_such")
+    await expect(page.get_by_label("Title", exact=True)).to_have_count(0)
+    await expect(page.get_by_role("button", name="Run", exact=True)).to_have_count(0)
+    await middle.get_by_text("New workflow").click()
+    await expect(page.get_by_text("Double-click to add the first node.")).to_be_visible()
+    await page.get_by_role("tab", name="Left alone").click()
+    await expect(middle.get_by_role("article", name="Add")).to_be_visible()
+    await expect(page).to_have_url(re.compile("/graph/to_leave$"))

@@ -23,11 +23,14 @@ import { Sweep } from './Sweep'
 import { enter, perform, useGraph } from './store'
 import { Tabs } from './Tabs'
 import { Toolbar } from './Toolbar'
-import { arrive } from './tabs'
+import { arrive, fresh } from './tabs'
 import { useTrouble } from './trouble'
 import { Canvas } from './view/Canvas'
 
 const Log = lazy(() => import('./Log').then(({ Log }) => ({ default: Log })))
+
+/** What can be done while there is no workflow. */
+const WITHOUT = ACTIONS.filter(({ id }) => id === 'new' || id === 'open-file' || id === 'close')
 
 /** The graph of a workflow, to be drawn and run. */
 export function Graph() {
@@ -39,10 +42,10 @@ export function Graph() {
     useGraph((one) => one.tab),
   ]
   const [, go] = useLocation()
-  const { graph: words, app } = useWords()
+  const { graph: words, app, actions } = useWords()
   const logged = useLog((one) => one.open)
   const narrow = useMedia(NARROW)
-  useKeys('graph', ACTIONS)
+  useKeys('graph', state === 'failed' ? WITHOUT : ACTIONS)
   useCutting()
   useTrouble()
   const address = useRef(name)
@@ -70,12 +73,15 @@ export function Graph() {
         <Rail />
         <section className={style.middle} aria-label={words.workflow}>
           <Tabs />
-          <Toolbar />
+          {state !== 'failed' && <Toolbar />}
           <Newer />
           <Crumbs />
           {state === 'failed' ? (
             <div className={style.failed}>
               <p role="alert">{said}</p>
+              <button type="button" className="button" onClick={() => void fresh()}>
+                {actions.new}
+              </button>
             </div>
           ) : (
             <div className={style.canvas}>

@@ -42,7 +42,8 @@ export interface State {
   problems: readonly Problem[]
 }
 
-export const useGraph = create<State>(() => ({
+/** Before anything is open, and when there is nothing at an address. */
+const BLANK: State = {
   tab: '',
   name: '',
   etag: null,
@@ -59,7 +60,8 @@ export const useGraph = create<State>(() => ({
   said: '',
   newer: null,
   problems: [],
-}))
+}
+export const useGraph = create<State>(() => BLANK)
 const { setState: set, getState: get } = useGraph
 export const NOTHING = write(empty())
 
@@ -79,7 +81,13 @@ export async function open(name: string, tab = ''): Promise<void> {
     const response = await send(address(name))
     await show(name, response.headers.get('ETag'), await response.text(), { tab })
   } catch (error) {
-    set({ state: 'failed', tab: '', name, said: error instanceof Error ? error.message : String(error) })
+    set({
+      ...BLANK,
+      state: 'failed',
+      name,
+      opened: get().opened + 1,
+      said: error instanceof Error ? error.message : String(error),
+    })
   }
 }
 
