@@ -1,5 +1,6 @@
 import { X } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
+import { IconButton } from '../widgets/IconButton'
 import style from './Overlay.module.css'
 import { useWords } from './words'
 
@@ -35,9 +36,7 @@ export function Overlay({ title, close, tools, onKeyDown, children }: Props) {
       <header className={style.head}>
         <h2>{title}</h2>
         {tools}
-        <button type="button" className="button icon plain" aria-label={words.close} onClick={close}>
-          <X size={18} aria-hidden="true" />
-        </button>
+        <IconButton label={words.close} icon={X} size={18} onClick={close} />
       </header>
       <div className={style.body}>{children}</div>
     </dialog>

@@ -1,5 +1,6 @@
 import { X } from 'lucide-react'
 import { useEffect, useState } from 'react'
+import { IconButton } from '../widgets/IconButton'
 import style from './Toasts.module.css'
 import { hush, useToast } from './toast'
 import { useWords } from './words'
@@ -41,9 +42,7 @@ export function Toasts() {
               {toast.word}
             </button>
           )}
-          <button type="button" className="button icon plain" aria-label={words.close} onClick={hush}>
-            <X size={16} aria-hidden="true" />
-          </button>
+          <IconButton label={words.close} icon={X} onClick={hush} />
         </div>
       )}
     </div>

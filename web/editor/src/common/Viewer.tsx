@@ -1,6 +1,7 @@
 import { ChevronLeft, ChevronRight, Maximize, ZoomIn, ZoomOut } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { url } from '../api/client'
+import { IconButton } from '../widgets/IconButton'
 import { press } from './actions'
 import { Overlay } from './Overlay'
 import style from './Viewer.module.css'
@@ -74,33 +75,12 @@ export function Viewer({ file, title, close, before, after }: Props) {
       tools={
         still && (
           <>
-            <button
-              type="button"
-              className="button icon plain"
-              aria-label={words.smaller}
-              onClick={() => by(1 / STEP)}
-            >
-              <ZoomOut size={18} aria-hidden="true" />
-            </button>
+            <IconButton label={words.smaller} icon={ZoomOut} size={18} onClick={() => by(1 / STEP)} />
             <output className={style.percent} aria-label={words.size}>
               {Math.round(scale * 100)} %
             </output>
-            <button
-              type="button"
-              className="button icon plain"
-              aria-label={words.larger}
-              onClick={() => by(STEP)}
-            >
-              <ZoomIn size={18} aria-hidden="true" />
-            </button>
-            <button
-              type="button"
-              className="button icon plain"
-              aria-label={words.fit}
-              onClick={() => setView(FITTED)}
-            >
-              <Maximize size={18} aria-hidden="true" />
-            </button>
+            <IconButton label={words.larger} icon={ZoomIn} size={18} onClick={() => by(STEP)} />
+            <IconButton label={words.fit} icon={Maximize} size={18} onClick={() => setView(FITTED)} />
           </>
         )
       }
@@ -144,24 +124,22 @@ export function Viewer({ file, title, close, before, after }: Props) {
           />
         </div>
         {before && (
-          <button
-            type="button"
-            className={`button icon ${style.before}`}
-            aria-label={words.before}
+          <IconButton
+            label={words.before}
+            icon={ChevronLeft}
+            size={20}
+            className={style.before}
             onClick={before}
-          >
-            <ChevronLeft size={20} aria-hidden="true" />
-          </button>
+          />
         )}
         {after && (
-          <button
-            type="button"
-            className={`button icon ${style.after}`}
-            aria-label={words.after}
+          <IconButton
+            label={words.after}
+            icon={ChevronRight}
+            size={20}
+            className={style.after}
             onClick={after}
-          >
-            <ChevronRight size={20} aria-hidden="true" />
-          </button>
+          />
         )}
       </div>
     </Overlay>

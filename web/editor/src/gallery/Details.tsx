@@ -12,6 +12,7 @@ import { say } from '../common/toast'
 import { decimal, seconds } from '../common/typical'
 import { useWords, words } from '../common/words'
 import { GoOn } from '../create/GoOn'
+import { IconButton } from '../widgets/IconButton'
 import { Facts } from './Facts'
 import style from './Gallery.module.css'
 import { about, drag } from './Grid'
@@ -63,11 +64,7 @@ export function Details({ item, neighbour, look, close, alone = false }: Props) 
             <Expand size={17} aria-hidden="true" />
           </Link>
         )}
-        {close && (
-          <button type="button" className="button icon plain" aria-label={words.close} onClick={close}>
-            <X size={18} aria-hidden="true" />
-          </button>
-        )}
+        {close && <IconButton label={words.close} icon={X} size={18} onClick={close} />}
       </header>
       {!alone && <Picture item={item} look={look} />}
       <p className={style.prompt}>{about(item)}</p>

@@ -4,6 +4,7 @@ import { Link } from 'wouter'
 import { url } from '../api/client'
 import { usePalette } from '../common/palette'
 import { useWords } from '../common/words'
+import { IconButton } from '../widgets/IconButton'
 import { say } from './actions'
 import ui from './Exposed.module.css'
 import { curl, example } from './model/app'
@@ -69,27 +70,21 @@ interface OrderProps {
 function Order({ says, names, place, move, hide }: OrderProps) {
   return (
     <>
-      <button
-        type="button"
-        className="button icon plain"
-        aria-label={says.up}
+      <IconButton
+        label={says.up}
+        icon={ArrowUp}
+        size={14}
         disabled={place === 0}
         onClick={() => move(names[place - 1] ?? null)}
-      >
-        <ArrowUp size={14} aria-hidden="true" />
-      </button>
-      <button
-        type="button"
-        className="button icon plain"
-        aria-label={says.down}
+      />
+      <IconButton
+        label={says.down}
+        icon={ArrowDown}
+        size={14}
         disabled={place === names.length - 1}
         onClick={() => move(names[place + 2] ?? null)}
-      >
-        <ArrowDown size={14} aria-hidden="true" />
-      </button>
-      <button type="button" className="button icon plain" aria-label={says.out} onClick={hide}>
-        <Trash2 size={14} aria-hidden="true" />
-      </button>
+      />
+      <IconButton label={says.out} icon={Trash2} size={14} onClick={hide} />
     </>
   )
 }

@@ -5,6 +5,7 @@ import { seconds } from '../common/typical'
 import { useWords, words } from '../common/words'
 import { Tokens } from '../create/Tokens'
 import { Missing, useMissing } from '../models/Missing'
+import { IconButton } from '../widgets/IconButton'
 import { Widget } from '../widgets/Widget'
 import { Exposed } from './Exposed'
 import style from './Graph.module.css'
@@ -147,15 +148,14 @@ function Chosen() {
                 <Counted port={port} text={step.values?.[input.name] ?? input.default} />
               )}
               {!wire && kindOf(input.port, input.schema) && (
-                <button
-                  type="button"
-                  className={`button icon plain ${style.vary}`}
-                  aria-label={sweep.of(sentence(input.name))}
+                <IconButton
+                  label={sweep.of(sentence(input.name))}
+                  icon={Grid3x3}
+                  size={13}
+                  className={`plain ${style.vary}`}
                   title={sweep.title}
                   onClick={() => askSweep({ group, to: port })}
-                >
-                  <Grid3x3 size={13} aria-hidden="true" />
-                </button>
+                />
               )}
               {typeable(input.port) && (
                 <label className={`small ${style.show}`}>

@@ -3,6 +3,7 @@ import { Copy, X } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { say } from '../common/toast'
 import { useWords } from '../common/words'
+import { IconButton } from '../widgets/IconButton'
 import style from './Log.module.css'
 import { useLog } from './log'
 import { type Level, type LogLine, linesOf, written } from './model/log'
@@ -69,14 +70,7 @@ export function Log() {
         >
           <Copy size={14} aria-hidden="true" /> {words.copy}
         </button>
-        <button
-          type="button"
-          className="button icon plain"
-          aria-label={words.close}
-          onClick={() => useLog.setState({ open: false })}
-        >
-          <X size={16} aria-hidden="true" />
-        </button>
+        <IconButton label={words.close} icon={X} onClick={() => useLog.setState({ open: false })} />
       </header>
       {lines.length === 0 ? (
         <p className={`muted small ${style.empty}`}>{all.length === 0 ? words.nothing : words.none}</p>

@@ -14,6 +14,7 @@ import {
 } from 'lucide-react'
 import { useWords } from '../common/words'
 import { keysOf, spelled } from '../settings/keys'
+import { IconButton } from '../widgets/IconButton'
 import { ACTIONS } from './actions'
 import style from './Graph.module.css'
 import { useGraph } from './store'
@@ -52,16 +53,13 @@ export function SelectionBar() {
         const [first] = keysOf(action)
         const keys = first ? ` (${spelled(first)})` : ''
         return (
-          <button
+          <IconButton
+            label={actions[id]}
+            icon={Icon}
             key={id}
-            type="button"
-            className="button icon plain"
-            aria-label={actions[id]}
             title={`${actions[id]}${keys}`}
             onClick={() => void action.does()}
-          >
-            <Icon size={16} aria-hidden="true" />
-          </button>
+          />
         )
       })}
     </div>

@@ -10,6 +10,7 @@ import { usePalette } from '../common/palette'
 import { useRuns } from '../common/runs'
 import { seconds, useTypical } from '../common/typical'
 import { useWords, words } from '../common/words'
+import { IconButton } from '../widgets/IconButton'
 import {
   begin,
   type Choice,
@@ -95,9 +96,7 @@ function Form({ first, close }: { first: string; close: () => void }) {
         <h2 id="sweep" className="grow">
           {words.title}
         </h2>
-        <button type="button" className="button icon plain" aria-label={app.close} onClick={close}>
-          <X size={18} aria-hidden="true" />
-        </button>
+        <IconButton label={app.close} icon={X} size={18} onClick={close} />
       </header>
       <p className="muted small">{words.says}</p>
       {all.length === 0 && <p>{words.nothing}</p>}

@@ -1,6 +1,7 @@
 import { Ellipsis, Redo2, Save, ScrollText, Undo2 } from 'lucide-react'
 import { PHONE, useMedia } from '../common/media'
 import { useWords } from '../common/words'
+import { IconButton } from '../widgets/IconButton'
 import { keysFor } from './actions'
 import style from './Graph.module.css'
 import { toggleLog, useLog } from './log'
@@ -28,56 +29,44 @@ export function Toolbar() {
         placeholder={words.untitled}
         onChange={(event) => perform(edits.title, setTitle(event.target.value), 'title')}
       />
-      <button
-        type="button"
-        className="button icon plain"
-        aria-label={words.undo}
+      <IconButton
+        label={words.undo}
+        icon={Undo2}
         title={done ? words.undoOf(done.label) : words.noUndo}
         disabled={history.past.length === 0}
         onClick={undo}
-      >
-        <Undo2 size={16} aria-hidden="true" />
-      </button>
-      <button
-        type="button"
-        className="button icon plain"
-        aria-label={words.redo}
+      />
+      <IconButton
+        label={words.redo}
+        icon={Redo2}
         title={undone ? words.redoOf(undone.label) : words.noRedo}
         disabled={history.future.length === 0}
         onClick={redo}
-      >
-        <Redo2 size={16} aria-hidden="true" />
-      </button>
+      />
       <button type="button" className="button plain" onClick={store} disabled={!changed && name !== ''}>
         <Save size={16} aria-hidden="true" />
         <span className={style.words}>{changed || name === '' ? words.save : words.saved}</span>
       </button>
       {phone ? (
-        <button
-          type="button"
-          className="button icon plain"
-          aria-label={words.more}
+        <IconButton
+          label={words.more}
+          icon={Ellipsis}
           aria-haspopup="menu"
           onClick={({ currentTarget }) => {
             const { left, bottom } = currentTarget.getBoundingClientRect()
             openMenu({ about: 'more', x: left, y: bottom + 4 })
           }}
-        >
-          <Ellipsis size={16} aria-hidden="true" />
-        </button>
+        />
       ) : (
         <>
           <span style={{ flex: 1 }} />
-          <button
-            type="button"
-            className="button icon plain"
-            aria-label={log.title}
+          <IconButton
+            label={log.title}
+            icon={ScrollText}
             aria-pressed={logged}
             title={log.says(keysFor('log'))}
             onClick={toggleLog}
-          >
-            <ScrollText size={16} aria-hidden="true" />
-          </button>
+          />
         </>
       )}
       <Run />

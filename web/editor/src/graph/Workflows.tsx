@@ -4,6 +4,7 @@ import { Link } from 'wouter'
 import { ago } from '../common/typical'
 import { useWords } from '../common/words'
 import { useWorkflows } from '../create/workflows'
+import { IconButton } from '../widgets/IconButton'
 import { SearchField } from '../widgets/SearchField'
 import { say } from './actions'
 import { type Draft, drafts, drop } from './drafts'
@@ -88,22 +89,18 @@ function Part({ title, of }: { title: string; of: { name: string; title: string;
             </Link>
             {!one.shipped && (
               <span className="spread" style={{ gap: 0 }}>
-                <button
-                  type="button"
-                  className="button icon plain"
-                  aria-label={words.rename(one.name)}
+                <IconButton
+                  label={words.rename(one.name)}
+                  icon={Pencil}
+                  size={14}
                   onClick={() => askRename(one.name)}
-                >
-                  <Pencil size={14} aria-hidden="true" />
-                </button>
-                <button
-                  type="button"
-                  className="button icon plain"
-                  aria-label={words.delete(one.name)}
+                />
+                <IconButton
+                  label={words.delete(one.name)}
+                  icon={Trash2}
+                  size={14}
                   onClick={() => void remove(one.name).catch(say)}
-                >
-                  <Trash2 size={14} aria-hidden="true" />
-                </button>
+                />
               </span>
             )}
           </li>
@@ -137,17 +134,15 @@ function Left() {
                 {ago(draft.saved)}
               </span>
             </button>
-            <button
-              type="button"
-              className="button icon plain"
-              aria-label={words.dropDraft(draft.title)}
+            <IconButton
+              label={words.dropDraft(draft.title)}
+              icon={Trash2}
+              size={14}
               onClick={() => {
                 setLeft(left.filter((one) => one !== draft))
                 void drop(draft.id).catch(say)
               }}
-            >
-              <Trash2 size={14} aria-hidden="true" />
-            </button>
+            />
           </li>
         ))}
       </ul>

@@ -6,6 +6,7 @@ import { press } from '../common/actions'
 import { upload } from '../common/files'
 import { useWords, words } from '../common/words'
 import { keysOf, spelled } from '../settings/keys'
+import { IconButton } from '../widgets/IconButton'
 import { MASK, useHands } from './actions'
 import style from './Painter.module.css'
 import { png } from './png'
@@ -283,18 +284,7 @@ interface Done {
 }
 
 function Tool({ word, off, does, icon: Icon }: Done) {
-  return (
-    <button
-      type="button"
-      className="button icon plain"
-      aria-label={word}
-      title={word}
-      disabled={off}
-      onClick={does}
-    >
-      <Icon size={16} aria-hidden="true" />
-    </button>
-  )
+  return <IconButton label={word} icon={Icon} title={word} disabled={off} onClick={does} />
 }
 
 function keys(tool: (typeof TOOLS)[number]['id']): string {

@@ -4,6 +4,7 @@ import { Refused } from '../api/client'
 import type { Offered } from '../api/types'
 import { bring, leave, offered, size, useModelShelf, type Wish } from '../common/models'
 import { useWords, words } from '../common/words'
+import { IconButton } from '../widgets/IconButton'
 import style from './Models.module.css'
 
 interface Props {
@@ -114,14 +115,7 @@ export function Progress({ id }: { id: string }) {
       {going && (
         <>
           <progress value={one.total ? one.bytes / one.total : 0} aria-label={words.how(one.name)} />
-          <button
-            type="button"
-            className="button icon plain"
-            aria-label={words.stop(one.name)}
-            onClick={() => void leave(id)}
-          >
-            <X size={16} aria-hidden="true" />
-          </button>
+          <IconButton label={words.stop(one.name)} icon={X} onClick={() => void leave(id)} />
         </>
       )}
       {one.state === 'failed' && <span className="small">{one.problem?.remedy}</span>}

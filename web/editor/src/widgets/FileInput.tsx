@@ -4,6 +4,7 @@ import { Refused, url } from '../api/client'
 import { upload } from '../common/files'
 import { useWords } from '../common/words'
 import { PaintContext } from '../mask/paint'
+import { IconButton } from './IconButton'
 import type { WidgetProps } from './Widget'
 import style from './widgets.module.css'
 
@@ -74,16 +75,7 @@ export function FileInput({ id, value, onChange, describedBy }: WidgetProps) {
           <Brush size={16} aria-hidden="true" /> {words.paint}
         </button>
       )}
-      {shown && (
-        <button
-          type="button"
-          className="button icon plain"
-          aria-label={words.takeAway}
-          onClick={() => onChange(undefined)}
-        >
-          <X size={16} aria-hidden="true" />
-        </button>
-      )}
+      {shown && <IconButton label={words.takeAway} icon={X} onClick={() => onChange(undefined)} />}
       <span role="status" className="small muted">
         {said}
       </span>

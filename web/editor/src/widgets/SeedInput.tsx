@@ -1,5 +1,6 @@
 import { Dices, Lock, LockOpen } from 'lucide-react'
 import { useWords } from '../common/words'
+import { IconButton } from './IconButton'
 import type { WidgetProps } from './Widget'
 import style from './widgets.module.css'
 
@@ -23,15 +24,13 @@ export function SeedInput({ id, value, onChange, describedBy }: WidgetProps) {
           if (event.target.value.trim() !== '' && Number.isSafeInteger(given) && given >= 0) onChange(given)
         }}
       />
-      <button
-        type="button"
-        className="button icon"
+      <IconButton
+        label={words.roll}
+        icon={Dices}
+        className=""
         title={words.roll}
-        aria-label={words.roll}
         onClick={() => onChange(Math.floor(Math.random() * LARGEST))}
-      >
-        <Dices size={16} aria-hidden="true" />
-      </button>
+      />
       <button
         type="button"
         className="button icon"

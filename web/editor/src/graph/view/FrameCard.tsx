@@ -2,6 +2,7 @@ import { type Node, type NodeProps, NodeResizeControl } from '@xyflow/react'
 import { X } from 'lucide-react'
 import { memo } from 'react'
 import { useWords } from '../../common/words'
+import { IconButton } from '../../widgets/IconButton'
 import * as commands from '../model/commands'
 import type { Frame } from '../model/document'
 import { currentDocument, perform } from '../store'
@@ -27,14 +28,13 @@ export const FrameCard = memo(function FrameCard({ data: { group, name, frame } 
             )
           }
         />
-        <button
-          type="button"
-          className="button icon plain nodrag"
-          aria-label={words.unframe(frame.title)}
+        <IconButton
+          label={words.unframe(frame.title)}
+          icon={X}
+          size={14}
+          className="plain nodrag"
           onClick={() => perform(edits.unframe, commands.setFrame(group, name, null))}
-        >
-          <X size={14} aria-hidden="true" />
-        </button>
+        />
       </header>
       <NodeResizeControl
         minWidth={160}
