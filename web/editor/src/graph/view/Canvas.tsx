@@ -88,6 +88,7 @@ function Flow() {
   const selected = useGraph((state) => state.selected)
   const arranged = useGraph((state) => state.arranged)
   const opened = useGraph((state) => state.opened)
+  const ready = useGraph((state) => state.state === 'ready')
   const nodes = usePalette((state) => state.nodes)
   const [dragged, drag] = useState<Record<string, [number, number]>>({})
   const small = useStore((state) => state.transform[2] < FAR)
@@ -150,7 +151,7 @@ function Flow() {
       const before = views.get(key)
       if (before) void flow.setViewport(before)
       else if (cards.length === 0) void flow.setViewport({ x: 0, y: 0, zoom: 1 })
-      if (before || fit.current()) see(whole)
+      if (before || cards.length === 0 || fit.current()) see(whole)
     })
     return () => {
       cancelAnimationFrame(frame)
@@ -414,7 +415,7 @@ function Flow() {
       <WhyNot />
       <Minimap nodes={shown} />
       {cutting && <Cutter cut={slice} />}
-      {cards.length === 0 && (
+      {cards.length === 0 && ready && seen === whole && (
         <p className={style.nothing}>
           {group === '' ? says.first : says.emptyGroup}
           <span>{says.orDrop}</span>
