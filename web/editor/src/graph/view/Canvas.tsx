@@ -58,7 +58,6 @@ const NONE: AnyNode[] = []
 const NO_WIRES: WireEdge[] = []
 const FAR = 0.35 // zoom below which cards are painted as plain boxes
 const [LEAST, MOST] = [0.05, 2.5] // zoom
-const MANY = 200
 const USUAL = 120 // how high a card is, about
 const [ABOVE, BELOW] = [64, 84] // pixels that the bar of the selection and what is said may cover
 const PAN = [0, 1] // the left and the middle button; the right one is for menus
@@ -122,8 +121,8 @@ function Flow() {
     return [...moved, ...endsOf(document, group, cards)]
   }, [document, group, cards, dragged])
   const whole = `${opened}/${group}`
-  // Many cards are not made before it is known which of them will be seen.
-  const far = small || (cards.length > MANY && seen !== whole)
+  // No card is made before it is known where it will be seen: it would jump there, away from quick hands.
+  const far = small || seen !== whole
   const edges = useMemo(() => wires(document, nodes, group), [document, nodes, group])
 
   // The library's own fitView waits for cards to be measured, which these never are.
@@ -151,7 +150,8 @@ function Flow() {
       const before = views.get(key)
       if (before) void flow.setViewport(before)
       else if (cards.length === 0) void flow.setViewport({ x: 0, y: 0, zoom: 1 })
-      if (before || cards.length === 0 || fit.current()) see(whole)
+      else fit.current()
+      see(whole)
     })
     return () => {
       cancelAnimationFrame(frame)
